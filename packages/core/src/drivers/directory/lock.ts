@@ -1,0 +1,76 @@
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { OciTarError } from '../../errors.ts';
+import { mapErrno } from '../../runtime/node/errno.ts';
+import { takeLockFile } from './lock-file.ts';
+import type { HeldLock, LockTimes } from './lock-file.ts';
+import { privateFolder } from './private-folder.ts';
+
+/** With the second look that a suspected owner gets, an owner that cannot be asked is given up after a minute. */
+export const lockTimes: LockTimes = { timeout: 60_000, heartbeat: 10_000, stale: 45_000 };
+
+const tails = new Map<string, Promise<void>>();
+
+/**
+ * Runs `work` while nobody else, in this process or another, is inside `withLock` of the same path. Not reentrant.
+ * A lock whose owner was killed is taken over at once on the same host, after a minute from another.
+ * CONFLICT when the lock is not free within `timeout` (60 s); READ_ONLY, FORBIDDEN, NO_SPACE as the file system says.
+ *
+ * @param path the lock file; its folder is made where it is missing
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>, options: Partial<LockTimes> = {}): Promise<T> {
+  const times = { ...lockTimes, ...options };
+  const deadline = performance.now() + times.timeout;
+  await privateFolder(dirname(path));
+  const folder = await realpath(dirname(path)).catch((error: unknown) => {
+    throw mapErrno(error, path);
+  });
+  const real = join(folder, basename(path));
+
+  const leave = await queue(real, times.timeout, deadline);
+  try {
+    const lock = await takeLockFile(real, times, deadline);
+    return await releasing(lock, work);
+  } finally {
+    leave();
+  }
+}
+
+async function releasing<T>(lock: HeldLock, work: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    // The reason that the work failed for is worth more than that of a failing release.
+    await lock.release().catch(() => {});
+    throw error;
+  }
+  await lock.release();
+  return result;
+}
+
+/** Waits behind this process's own users of the lock; the files would have them all poll. */
+async function queue(key: string, timeout: number, deadline: number): Promise<() => void> {
+  const before = tails.get(key) ?? Promise.resolve();
+  let done = () => {};
+  const mine = new Promise<void>((resolve) => (done = resolve));
+  const tail = before.then(() => mine);
+  tails.set(key, tail);
+  const leave = () => {
+    done();
+    if (tails.get(key) === tail) tails.delete(key);
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), deadline - performance.now());
+  });
+  const outcome = await Promise.race([before, late]);
+  clearTimeout(timer);
+  if (outcome !== 'late') return leave;
+  // Whoever is next still waits for those before: only this place in the queue is given up.
+  void before.then(leave);
+  throw new OciTarError('CONFLICT', `${key} has been held by this process for the ${timeout / 1000} s that were waited`, {
+    subject: key,
+    hint: 'Work under the lock must not ask for the same lock.',
+  });
+}

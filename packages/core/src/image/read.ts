@@ -1,0 +1,37 @@
+import { verified } from '../bytes/digest.ts';
+import { bytesSource, collect } from '../bytes/source.ts';
+import { OciTarError, isOciTarError } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { parseDocument } from '../spec/document.ts';
+import type { Document } from '../spec/document.ts';
+import { defaultLimits } from '../spec/limits.ts';
+import type { JsonLimits } from '../spec/limits.ts';
+import type { ImageStore } from './store.ts';
+
+/** A small blob whole, its size and digest checked. LIMIT_EXCEEDED past `limit` bytes. */
+export async function readBlob(store: ImageStore, descriptor: Descriptor, limit: number = defaultLimits.bytes): Promise<Uint8Array> {
+  if (descriptor.size > limit) {
+    throw new OciTarError('LIMIT_EXCEEDED', `${descriptor.mediaType} ${descriptor.digest} has ${descriptor.size} bytes, more than the limit of ${limit}`, {
+      limit,
+      actual: descriptor.size,
+      subject: descriptor.digest,
+    });
+  }
+  const source = await openBlob(store, descriptor);
+  return collect(verified(source.read(), descriptor), limit, descriptor.digest);
+}
+
+/** A manifest or index, read and parsed; undefined when the media type is of neither. */
+export async function readDocument(store: ImageStore, descriptor: Descriptor, limits: JsonLimits = defaultLimits): Promise<Document | undefined> {
+  return parseDocument(await readBlob(store, descriptor, limits.bytes), descriptor, { limits });
+}
+
+/** Raw bytes from the store, or from the descriptor itself where it embeds them. NOT_FOUND when neither has them. */
+export async function openBlob(store: ImageStore, descriptor: Descriptor): ReturnType<ImageStore['open']> {
+  try {
+    return await store.open(descriptor);
+  } catch (error) {
+    if (descriptor.data === undefined || !isOciTarError(error, 'NOT_FOUND')) throw error;
+    return bytesSource(Uint8Array.from(atob(descriptor.data), (character) => character.charCodeAt(0)));
+  }
+}

@@ -1,0 +1,196 @@
+import { digestStream, verified } from '../bytes/digest.ts';
+import { counted } from '../bytes/stream.ts';
+import { codecForMediaType } from '../compression/codecs.ts';
+import { OciTarError, isOciTarError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import { parseConfig } from '../spec/config.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { isComputable } from '../spec/digest.ts';
+import type { Digest } from '../spec/digest.ts';
+import { defaultLimits } from '../spec/limits.ts';
+import type { JsonLimits } from '../spec/limits.ts';
+import type { Manifest } from '../spec/manifest.ts';
+import { isConfigType, isForeignType, isLayerType } from '../spec/media-type.ts';
+import { childrenOf, roleOf } from './children.ts';
+import { eachOf } from './each.ts';
+import { openBlob, readBlob, readDocument } from './read.ts';
+import type { ImageStore, NamedImage } from './store.ts';
+
+export interface VerifyOptions {
+  readonly limits?: JsonLimits;
+  /** Blobs read at a time; 2 by default. */
+  readonly jobs?: number;
+  readonly signal?: AbortSignal;
+  readonly onBytes?: (count: number) => void;
+}
+
+export interface VerifyProblem {
+  /** The image under whose name the problem was met first. */
+  readonly image: string;
+  readonly descriptor: Descriptor;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface VerifyReport {
+  readonly images: number;
+  /** Different blobs that were read. */
+  readonly blobs: number;
+  /** Their bytes. */
+  readonly bytes: number;
+  /** Children of indexes that are not here, beside others that are: a sparse index, which is no fault. */
+  readonly absent: readonly Descriptor[];
+  readonly problems: readonly VerifyProblem[];
+}
+
+/**
+ * Reads every blob of the images once and checks every digest, size, reference and diffID. Goes on after a problem,
+ * so that the report is whole; throws only for what is no fault of an image (an abort, a medium that fails).
+ */
+export async function verifyImages(store: ImageStore, images: readonly NamedImage[], options: VerifyOptions = {}): Promise<VerifyReport> {
+  const verification = new Verification(store, options);
+  for (const { name, descriptor } of images) await verification.root(name ?? descriptor.digest, descriptor);
+  return verification.report(images.length);
+}
+
+class Verification {
+  readonly #store: ImageStore;
+  readonly #options: VerifyOptions;
+  readonly #limits: JsonLimits;
+  /** By digest, what the blob's diffID is; undefined where it has none. */
+  readonly #seen = new Map<Digest, Digest | undefined>();
+  readonly #absent: Descriptor[] = [];
+  readonly #problems: VerifyProblem[] = [];
+  #image = '';
+  #bytes = 0;
+
+  constructor(store: ImageStore, options: VerifyOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#limits = options.limits ?? defaultLimits;
+  }
+
+  report(images: number): VerifyReport {
+    return { images, blobs: this.#seen.size, bytes: this.#bytes, absent: this.#absent, problems: this.#problems };
+  }
+
+  async root(name: string, descriptor: Descriptor): Promise<void> {
+    this.#image = name;
+    if (!(await this.#isHere(descriptor))) this.#problem(descriptor, 'NOT_FOUND', `${descriptor.mediaType} ${descriptor.digest} is missing`);
+    else await this.#visit(descriptor);
+  }
+
+  async #visit(descriptor: Descriptor): Promise<void> {
+    this.#options.signal?.throwIfAborted();
+    if (this.#seen.has(descriptor.digest)) return;
+    if (roleOf(descriptor) === 'other') return this.#blob(descriptor);
+    this.#seen.set(descriptor.digest, undefined);
+    const document = await this.#attempt(descriptor, async () => {
+      const parsed = await readDocument(this.#store, descriptor, this.#limits);
+      this.#count(descriptor.size);
+      return parsed;
+    });
+    if (document?.kind === 'manifest') await this.#manifest(document.manifest, descriptor);
+    if (document?.kind !== 'index') return;
+    const children = childrenOf(document).map((child) => child.descriptor);
+    const here = await Promise.all(children.map((child) => this.#isHere(child)));
+    for (const [position, child] of children.entries()) {
+      if (here[position]) await this.#visit(child);
+      else this.#absent.push(child);
+    }
+    if (children.length > 0 && !here.includes(true)) {
+      this.#problem(descriptor, 'NOT_FOUND', `none of the ${children.length} manifests of index ${descriptor.digest} is here`);
+    }
+  }
+
+  async #manifest(manifest: Manifest, parent: Descriptor): Promise<void> {
+    const { config, layers } = manifest;
+    const blobs = [config, ...layers].filter((blob) => !this.#seen.has(blob.digest));
+    await eachOf(blobs, this.#options.jobs ?? 2, (blob) => this.#blob(blob));
+    const layered = isConfigType(config.mediaType) && layers.every((layer) => isLayerType(layer.mediaType));
+    if (!layered) return;
+    const parsed = await this.#attempt(config, async () => parseConfig(await readBlob(this.#store, config, this.#limits.bytes), { limits: this.#limits }));
+    if (parsed === undefined) return;
+    const diffIDs = parsed.rootfs.diff_ids;
+    if (diffIDs.length !== layers.length) {
+      this.#problem(parent, 'INVALID_MANIFEST', `manifest ${parent.digest} has ${layers.length} layers, its config ${diffIDs.length} diffIDs`);
+      return;
+    }
+    for (const [position, layer] of layers.entries()) {
+      const actual = this.#seen.get(layer.digest);
+      if (actual === undefined || actual === diffIDs[position]) continue;
+      this.#problem(layer, 'DIGEST_MISMATCH', `layer ${layer.digest} unpacks to ${actual}, but the config says ${diffIDs[position]}`);
+    }
+  }
+
+  /** A blob that refers to nothing: its digest and, of a layer, the digest of its uncompressed bytes, in one pass. */
+  async #blob(descriptor: Descriptor): Promise<void> {
+    if (this.#seen.has(descriptor.digest)) return;
+    this.#seen.set(descriptor.digest, undefined);
+    if (!isComputable(descriptor.digest)) {
+      return this.#problem(descriptor, 'UNSUPPORTED', `${descriptor.digest} is of an algorithm that cannot be checked here`);
+    }
+    if (isForeignType(descriptor.mediaType) && !(await this.#isHere(descriptor))) return;
+    await this.#attempt(descriptor, async () => {
+      const source = await openBlob(this.#store, descriptor);
+      const read = () => verified(counted(source.read(), (count) => this.#count(count)), descriptor);
+      const codec = isLayerType(descriptor.mediaType) ? codecForMediaType(descriptor.mediaType) : undefined;
+      if (codec === undefined) return drain(read());
+      try {
+        const { digest } = await digestStream(codec.decompress(read()));
+        this.#seen.set(descriptor.digest, digest);
+      } catch (error) {
+        // A damaged blob most often fails to decompress before its digest can tell why.
+        if (isOciTarError(error, 'INVALID_COMPRESSION')) await drain(verified(source.read(), descriptor));
+        throw error;
+      }
+    });
+  }
+
+  async #isHere(descriptor: Descriptor): Promise<boolean> {
+    try {
+      await openBlob(this.#store, descriptor);
+      return true;
+    } catch (error) {
+      if (isOciTarError(error, 'NOT_FOUND')) return false;
+      // Of another size: it is here, and reading it will say what is wrong.
+      if (isOciTarError(error, 'SIZE_MISMATCH')) return true;
+      throw error;
+    }
+  }
+
+  async #attempt<T>(descriptor: Descriptor, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isOciTarError(error) || fatal.has(error.code)) throw error;
+      this.#problem(descriptor, error.code, error.message);
+      return undefined;
+    }
+  }
+
+  #problem(descriptor: Descriptor, code: ErrorCode, message: string): void {
+    this.#problems.push({ image: this.#image, descriptor, code, message });
+  }
+
+  #count(count: number): void {
+    this.#options.signal?.throwIfAborted();
+    this.#bytes += count;
+    this.#options.onBytes?.(count);
+  }
+}
+
+/** What is not the image's fault. */
+const fatal: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FORBIDDEN', 'NO_SPACE', 'TIMEOUT', 'UNAUTHORIZED']);
+
+async function drain(stream: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of stream) void chunk;
+}
+
+/** Throws the report's first problem; for callers that want an error instead of a report. */
+export function assertVerified(report: VerifyReport): void {
+  const [first] = report.problems;
+  if (first === undefined) return;
+  const more = report.problems.length > 1 ? ` (and ${report.problems.length - 1} more problems)` : '';
+  throw new OciTarError(first.code, first.message + more, { subject: first.image });
+}

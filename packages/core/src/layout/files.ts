@@ -1,0 +1,79 @@
+import { readSource } from '../bytes/source.ts';
+import { OciTarError, isOciTarError } from '../errors.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { parseIndex } from '../spec/image-index.ts';
+import type { ImageIndex } from '../spec/image-index.ts';
+import { parseJson, stringifyJson } from '../spec/json.ts';
+import { defaultLimits } from '../spec/limits.ts';
+import type { JsonLimits } from '../spec/limits.ts';
+import { mediaTypes } from '../spec/media-type.ts';
+import type { ImageDriver } from './driver.ts';
+
+/** The files of a layout that are not blobs (image-spec, image-layout.md). */
+export const layoutPath = 'oci-layout';
+export const indexPath = 'index.json';
+
+/** Exactly the bytes that ctr writes. */
+export const layoutBytes: Uint8Array = stringifyJson({ imageLayoutVersion: '1.0.0' });
+
+/** INVALID_LAYOUT unless the medium says that it is an OCI image layout of version 1.0.0. */
+export async function checkLayout(driver: ImageDriver, limits: JsonLimits = defaultLimits): Promise<void> {
+  const bytes = await readFile(driver, layoutPath, limits);
+  if (bytes === undefined) {
+    throw new OciTarError('INVALID_LAYOUT', `${driver.name} is not an OCI image layout: it has no ${layoutPath} file`, { subject: driver.name });
+  }
+  parseLayout(bytes, driver.name, limits);
+}
+
+/** Whether the medium has been made a layout at all. */
+export async function hasLayout(driver: ImageDriver): Promise<boolean> {
+  return (await readFile(driver, layoutPath, defaultLimits)) !== undefined;
+}
+
+/** Checks the content of an `oci-layout` file. INVALID_LAYOUT. */
+export function parseLayout(bytes: Uint8Array, subject: string, limits: JsonLimits = defaultLimits): void {
+  const layout = parseJson(bytes, { limits, subject: `${subject}: ${layoutPath}` });
+  const version = typeof layout === 'object' && layout !== null && 'imageLayoutVersion' in layout ? layout['imageLayoutVersion'] : undefined;
+  if (version === '1.0.0') return;
+  throw new OciTarError('INVALID_LAYOUT', `${subject} is an image layout of version ${JSON.stringify(version)}; only 1.0.0 is known`, { subject });
+}
+
+/** The layout's index.json. INVALID_LAYOUT when there is none. */
+export async function readIndex(driver: ImageDriver, limits: JsonLimits = defaultLimits): Promise<ImageIndex> {
+  const bytes = await readFile(driver, indexPath, limits);
+  if (bytes === undefined) throw new OciTarError('INVALID_LAYOUT', `${driver.name} has no ${indexPath}`, { subject: driver.name });
+  return parseIndex(bytes, { mediaType: mediaTypes.index, limits, subject: `${driver.name}: ${indexPath}` });
+}
+
+export async function writeIndex(driver: ImageDriver, entries: readonly Descriptor[], base: Partial<ImageIndex> = {}): Promise<void> {
+  await writeFile(driver, indexPath, stringifyJson({ ...base, schemaVersion: 2, mediaType: mediaTypes.index, manifests: entries }));
+}
+
+/** Makes the medium an empty layout where it is none yet. */
+export async function initLayout(driver: ImageDriver): Promise<void> {
+  await driver.init();
+  if ((await readFile(driver, layoutPath, defaultLimits)) === undefined) await writeFile(driver, layoutPath, layoutBytes);
+  await driver.exclusive(async () => {
+    if ((await readFile(driver, indexPath, defaultLimits)) === undefined) await writeIndex(driver, []);
+  });
+}
+
+export async function writeFile(driver: ImageDriver, path: string, bytes: Uint8Array, mode?: number): Promise<void> {
+  const writer = await driver.writer(path, mode === undefined ? {} : { mode });
+  try {
+    await writer.write(bytes);
+    await writer.commit();
+  } catch (error) {
+    await writer.abort(error);
+    throw error;
+  }
+}
+
+async function readFile(driver: ImageDriver, path: string, limits: JsonLimits): Promise<Uint8Array | undefined> {
+  try {
+    return await readSource(await driver.reader(path), limits.bytes, `${driver.name}: ${path}`);
+  } catch (error) {
+    if (isOciTarError(error, 'NOT_FOUND')) return undefined;
+    throw error;
+  }
+}

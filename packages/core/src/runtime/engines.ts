@@ -1,0 +1,27 @@
+/** What stands behind the codecs on each platform. */
+
+/** Decodes the deflate data of one gzip member (RFC 1951), which says itself where it ends. */
+export interface RawInflater {
+  /** Bytes of deflate data used so far. Exact once `ended`. */
+  readonly consumed: number;
+  /** Whether the last block has been decoded; what follows it is not this inflater's. */
+  readonly ended: boolean;
+  /** Decodes the next piece, in runs of at most 256 KiB. Throws an Error that says what is wrong with the data. */
+  write(piece: Uint8Array): AsyncIterable<Uint8Array>;
+  /** No more input: decodes what is left. `ended` stays false where the data is incomplete. */
+  finish(): AsyncIterable<Uint8Array>;
+  /** Frees what stands behind it. Harmless when called again. */
+  dispose(): void;
+}
+
+/** Decodes zstd frames, fed in exactly the parts that the format has: a frame header, a block with its header, a checksum. */
+export interface ZstdDecoder {
+  /** Makes sure that a window of so many bytes can be had. LIMIT_EXCEEDED where memory is short. */
+  reserve(windowSize: number): void;
+  /** Decodes one part of at most 128 KiB + 18 bytes; returns at most 128 KiB, the caller's own. */
+  feed(part: Uint8Array): Uint8Array;
+  /** After a frame's last part: whether the decoder took every part of it for good, its checksum included. */
+  complete(): boolean;
+  /** Frees what stands behind it. Harmless when called again. */
+  dispose(): void;
+}

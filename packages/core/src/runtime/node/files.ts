@@ -1,0 +1,104 @@
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { checkRange } from '../../bytes/source.ts';
+import type { ByteSource, ByteStream } from '../../bytes/types.ts';
+import { OciTarError } from '../../errors.ts';
+import { mapErrno } from './errno.ts';
+
+/** One read: large enough that the system calls do not show, small enough that a few in flight stay under a few MiB. */
+const readSize = 1024 * 1024;
+
+/** A file that is open until `close`. */
+export interface FileSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/** Opens a regular file for ranged reads. NOT_FOUND, FORBIDDEN; UNSUPPORTED for a directory, a pipe or a device. */
+export async function openFile(path: string): Promise<FileSource> {
+  const handle = await openRegular(path);
+  const { size } = await handle.stat();
+  return {
+    size,
+    read: (start = 0, end = size) => readHandle(handle, path, start, end, size),
+    close: () => handle.close(),
+  };
+}
+
+/** A regular file that is opened anew for each read, so that nothing has to be closed. Errors as in `openFile`. */
+export async function fileSource(path: string): Promise<ByteSource> {
+  const probe = await openRegular(path);
+  const { size } = await probe.stat().finally(() => probe.close());
+  return {
+    size,
+    async *read(start = 0, end = size) {
+      checkRange(start, end, size);
+      if (start === end) return;
+      const handle = await openRegular(path);
+      try {
+        yield* readHandle(handle, path, start, end, size);
+      } finally {
+        await handle.close();
+      }
+    },
+  };
+}
+
+/** What a path leads to, links followed. NOT_FOUND, FORBIDDEN. */
+export async function pathKind(path: string): Promise<'file' | 'directory' | 'other'> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw mapErrno(error, path);
+  });
+  if (found.isFile()) return 'file';
+  return found.isDirectory() ? 'directory' : 'other';
+}
+
+async function openRegular(path: string): Promise<FileHandle> {
+  let handle: FileHandle;
+  try {
+    // Without O_NONBLOCK opening a FIFO would wait for its writer for ever.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw mapErrno(error, path);
+  }
+  const stat = await handle.stat();
+  if (stat.isFile()) return handle;
+  await handle.close();
+  const what = stat.isDirectory() ? 'a directory' : 'not a regular file';
+  throw new OciTarError('UNSUPPORTED', `${path} is ${what}`, { subject: path });
+}
+
+/** The bytes of an open file; the next read is under way while the last one is used. */
+export async function* readHandle(handle: FileHandle, path: string, start: number, end: number, size: number): ByteStream {
+  checkRange(start, end, size);
+  let position = start;
+  let ahead = position < end ? readAt(handle, path, position, end) : undefined;
+  while (ahead !== undefined) {
+    const chunk: Uint8Array = await ahead;
+    position += chunk.byteLength;
+    ahead = position < end ? readAt(handle, path, position, end) : undefined;
+    // The reader may stop here: a read that fails later must not go unhandled.
+    ahead?.catch(() => {});
+    yield chunk;
+  }
+}
+
+async function readAt(handle: FileHandle, path: string, position: number, end: number): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(readSize, end - position));
+  let filled = 0;
+  while (filled < buffer.byteLength) {
+    const { bytesRead } = await handle.read(buffer, filled, buffer.byteLength - filled, position + filled).catch((error: unknown) => {
+      throw mapErrno(error, path);
+    });
+    if (bytesRead === 0) {
+      const actual = position + filled;
+      throw new OciTarError('SIZE_MISMATCH', `${path} became shorter while it was read: it ends at byte ${actual}, expected ${end} and more`, {
+        expected: end,
+        actual,
+        subject: path,
+      });
+    }
+    filled += bytesRead;
+  }
+  return buffer;
+}

@@ -1,0 +1,71 @@
+import { constants, crc32 as zlibCrc32, createGzip, createInflateRaw, inflateRawSync } from 'node:zlib';
+import type { ByteStream } from '../../bytes/types.ts';
+import type { RawInflater } from '../engines.ts';
+import { compressWith, ZlibRun } from './zlib-run.ts';
+
+/** zlib hands out so many bytes at once: 265 MB/s of output were measured, with its default of 16 KiB 162 MB/s. */
+const outputSize = 256 * 1024;
+/** A member that fits in this much output is decoded without a native stream of its own. */
+const smallMember = 256 * 1024;
+/** Where the header (RFC 1952, 2.3) names the operating system. */
+const systemOffset = 9;
+
+/** The operating system byte of a gzip header for "unknown", which is true on every platform. */
+const unknownSystem = 255;
+
+/**
+ * Level 4 is twice as fast as zlib's own 6 (44 to 22 MB/s of a Debian layer) for 2.4 % more bytes; 3 saves little time more,
+ * 9 costs twice the time of 6 for 0.4 % less.
+ */
+const defaultLevel = 4;
+
+/** One gzip member. zlib writes no name and no time; the system is set to "unknown". */
+export async function* compressGzip(
+  bytes: ByteStream,
+  level: number = defaultLevel,
+): AsyncGenerator<Uint8Array, void, void> {
+  const run = new ZlibRun(createGzip({ level, memLevel: 8, chunkSize: outputSize }));
+  let offset = 0;
+  for await (const output of compressWith(run, bytes, () => run.finish())) {
+    const at = systemOffset - offset;
+    if (at >= 0 && at < output.length) output[at] = unknownSystem;
+    offset += output.length;
+    yield output;
+  }
+}
+
+export function rawInflater(): RawInflater {
+  return new ZlibRun(createInflateRaw({ chunkSize: outputSize }));
+}
+
+/**
+ * Decodes a whole member's deflate data at the start of `bytes`, if it lies in them and is small; else undefined.
+ * A native stream costs 70 µs and more to set up, this 8 µs, and seekable layers have thousands of members.
+ */
+export function inflateSmall(bytes: Uint8Array): { readonly output: Uint8Array; readonly consumed: number } | undefined {
+  try {
+    const result: unknown = inflateRawSync(bytes, { info: true, maxOutputLength: smallMember, finishFlush: constants.Z_FINISH });
+    if (!hasEngine(result)) return undefined;
+    return { output: result.buffer, consumed: result.engine.bytesWritten };
+  } catch {
+    // Incomplete, large or broken: the stream finds out which.
+    return undefined;
+  }
+}
+
+/** CRC-32 of `bytes`, continued from the CRC of what came before them. */
+export function crc32(bytes: Uint8Array, before: number): number {
+  return zlibCrc32(bytes, before);
+}
+
+interface InflateInfo {
+  readonly buffer: Uint8Array;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+/** The declared type of `info: true` is missing from @types/node. */
+function hasEngine(result: unknown): result is InflateInfo {
+  if (typeof result !== 'object' || result === null || !('engine' in result) || !('buffer' in result)) return false;
+  const { engine, buffer } = result;
+  return buffer instanceof Uint8Array && typeof engine === 'object' && engine !== null && 'bytesWritten' in engine;
+}

@@ -1,0 +1,120 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Digester, HashAlgorithm } from '../digester.ts';
+
+/** How far a digester may fall behind before its caller waits: memory is bounded by this for each digester. */
+const maxBehind = 4 * 1024 * 1024;
+
+interface Reply {
+  readonly id: number;
+  readonly taken?: number;
+  readonly hex?: string;
+}
+
+class HashThread {
+  readonly #worker = new Worker(new URL('./hash-worker.js', import.meta.url));
+  readonly #digesters = new Map<number, ThreadDigester>();
+
+  constructor() {
+    // A thread that has nothing to do must not keep the process alive.
+    this.#worker.unref();
+    this.#worker.on('message', (reply: Reply) => this.#digesters.get(reply.id)?.receive(reply));
+    this.#worker.on('error', (error) => {
+      for (const digester of this.#digesters.values()) digester.fail(error);
+    });
+  }
+
+  get load(): number {
+    return this.#digesters.size;
+  }
+
+  open(id: number, algorithm: HashAlgorithm): ThreadDigester {
+    const digester = new ThreadDigester(id, (request) => this.#post(id, request));
+    this.#digesters.set(id, digester);
+    this.#worker.ref();
+    this.#worker.postMessage({ id, op: 'open', algorithm });
+    return digester;
+  }
+
+  #post(id: number, request: { op: 'update'; chunk: Uint8Array } | { op: 'hex' | 'drop' } | 'closed'): void {
+    if (request !== 'closed') this.#worker.postMessage({ id, ...request });
+    if (request === 'closed' || request.op === 'drop') {
+      this.#digesters.delete(id);
+      if (this.#digesters.size === 0) this.#worker.unref();
+    }
+  }
+}
+
+type Post = (request: { op: 'update'; chunk: Uint8Array } | { op: 'hex' | 'drop' } | 'closed') => void;
+
+class ThreadDigester implements Digester {
+  readonly id: number;
+  readonly #post: Post;
+  #behind = 0;
+  #closed = false;
+  #error: unknown;
+  #waiting: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #result: { resolve: (hex: string) => void; reject: (error: unknown) => void } | undefined;
+
+  constructor(id: number, post: Post) {
+    this.id = id;
+    this.#post = post;
+  }
+
+  update(chunk: Uint8Array): Promise<void> | void {
+    if (this.#error !== undefined) throw this.#error;
+    this.#behind += chunk.byteLength;
+    this.#post({ op: 'update', chunk });
+    if (this.#behind <= maxBehind) return;
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  hex(): Promise<string> {
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => {
+      this.#result = { resolve, reject };
+      this.#post({ op: 'hex' });
+    });
+  }
+
+  dispose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#post({ op: 'drop' });
+  }
+
+  receive(reply: Reply): void {
+    if (reply.hex !== undefined) {
+      this.#closed = true;
+      this.#post('closed');
+      this.#result?.resolve(reply.hex);
+      return;
+    }
+    this.#behind -= reply.taken ?? 0;
+    if (this.#behind > maxBehind / 2) return;
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  }
+
+  fail(error: unknown): void {
+    this.#error = error;
+    this.#waiting?.reject(error);
+    this.#result?.reject(error);
+  }
+}
+
+const threads: HashThread[] = [];
+let nextId = 0;
+
+/** A digester on the least loaded of as many threads as there are cores. */
+export function threadDigester(algorithm: HashAlgorithm): Digester {
+  let thread = threads.find((candidate) => candidate.load === 0);
+  if (thread === undefined && threads.length < availableParallelism()) {
+    thread = new HashThread();
+    threads.push(thread);
+  }
+  thread ??= threads.reduce((least, candidate) => (candidate.load < least.load ? candidate : least));
+  return thread.open(nextId++, algorithm);
+}

@@ -1,0 +1,21 @@
+// Takes hashing off the main thread: one worker serves many digesters, told apart by their id.
+import { createHash } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+
+/** @type {Map<number, import('node:crypto').Hash>} */
+const hashes = new Map();
+
+/** @typedef {{ id: number, op: 'open', algorithm: string } | { id: number, op: 'update', chunk: Uint8Array } | { id: number, op: 'hex' | 'drop' }} Request */
+
+parentPort?.on('message', (/** @type {Request} */ request) => {
+  if (request.op === 'open') {
+    hashes.set(request.id, createHash(request.algorithm));
+  } else if (request.op === 'update') {
+    hashes.get(request.id)?.update(request.chunk);
+    parentPort?.postMessage({ id: request.id, taken: request.chunk.byteLength });
+  } else {
+    const hex = request.op === 'hex' ? hashes.get(request.id)?.digest('hex') : undefined;
+    hashes.delete(request.id);
+    if (hex !== undefined) parentPort?.postMessage({ id: request.id, hex });
+  }
+});

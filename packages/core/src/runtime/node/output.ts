@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import { open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { ByteSink } from '../../bytes/types.ts';
+import { mapErrno } from './errno.ts';
+
+/**
+ * A file being written. A regular file (or a new one) appears whole at `commit` or not at all: it is written beside its
+ * place, synced and renamed. What is not regular (`/dev/null`, a FIFO, a terminal) is written as the bytes come;
+ * a symbolic link stays and its target is what is written.
+ */
+export async function openOutput(path: string): Promise<ByteSink> {
+  try {
+    const target = await followed(resolve(path));
+    return target.special ? await inPlace(target.path) : await besideThenRename(target.path);
+  } catch (error) {
+    throw mapErrno(error, path);
+  }
+}
+
+/** Where a path leads: links are followed, also one whose target is yet to be made. */
+async function followed(path: string): Promise<{ readonly path: string; readonly special: boolean }> {
+  try {
+    const real = await realpath(path);
+    return { path: real, special: !(await stat(real)).isFile() };
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    const { lstat, readlink } = await import('node:fs/promises');
+    const link = await lstat(path).catch(() => undefined);
+    if (link?.isSymbolicLink()) return followed(resolve(dirname(path), await readlink(path)));
+    return { path: join(await realpath(dirname(path)), basename(path)), special: false };
+  }
+}
+
+async function besideThenRename(path: string): Promise<ByteSink> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const handle = await open(temporary, 'wx', 0o666);
+  const writer = new HandleWriter(handle, path);
+  let done = false;
+  return {
+    write: (chunk) => writer.write(chunk),
+    async commit() {
+      try {
+        await writer.finish();
+        await handle.sync();
+        await handle.close();
+        await rename(temporary, path);
+        done = true;
+        await syncDirectory(dirname(path));
+      } catch (error) {
+        throw mapErrno(error, path);
+      }
+    },
+    async abort() {
+      if (done) return;
+      done = true;
+      await writer.finish().catch(() => {});
+      await handle.close().catch(() => {});
+      await unlink(temporary).catch(() => {});
+    },
+  };
+}
+
+async function inPlace(path: string): Promise<ByteSink> {
+  const handle = await open(path, 'w');
+  const writer = new HandleWriter(handle, path);
+  let closed = false;
+  const close = async () => {
+    if (closed) return;
+    closed = true;
+    await handle.close();
+  };
+  return {
+    write: (chunk) => writer.write(chunk),
+    async commit() {
+      await writer.finish();
+      await close();
+    },
+    async abort() {
+      await writer.finish().catch(() => {});
+      await close().catch(() => {});
+    },
+  };
+}
+
+/** Writes in order, one chunk behind its caller, so that the next chunk is made while the last one is written. */
+export class HandleWriter {
+  readonly #handle: FileHandle;
+  readonly #path: string;
+  #pending: Promise<void> = Promise.resolve();
+
+  constructor(handle: FileHandle, path: string) {
+    this.#handle = handle;
+    this.#path = path;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    await this.#pending;
+    this.#pending = this.#writeAll(chunk);
+    // An error is thrown by the next call; until then it must not count as unhandled.
+    this.#pending.catch(() => {});
+  }
+
+  /** All chunks are with the operating system. */
+  finish(): Promise<void> {
+    return this.#pending;
+  }
+
+  async #writeAll(chunk: Uint8Array): Promise<void> {
+    let written = 0;
+    while (written < chunk.byteLength) {
+      const { bytesWritten } = await this.#handle.write(chunk, written, chunk.byteLength - written).catch((error: unknown) => {
+        throw mapErrno(error, this.#path);
+      });
+      written += bytesWritten;
+    }
+  }
+}
+
+/** Makes renames in a directory last; where the system can't sync a directory (Windows) that is left to it. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch(() => undefined);
+  if (handle === undefined) return;
+  try {
+    await handle.sync();
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code !== 'EINVAL' && code !== 'EPERM' && code !== 'EISDIR') throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,120 @@
+import type { Transform } from 'node:stream';
+
+/**
+ * A transform of node:zlib, driven from outside: one piece at a time goes in, what comes of it goes out.
+ * Nothing is read ahead of the caller, and `dispose` frees the native handle at once.
+ */
+export class ZlibRun {
+  readonly #transform: Transform & { readonly bytesWritten: number };
+  #failure: { readonly error: unknown } | undefined;
+  #ended = false;
+  #wake: () => void = () => {};
+
+  constructor(transform: Transform & { readonly bytesWritten: number }) {
+    this.#transform = transform;
+    transform.on('readable', () => this.#wake());
+    transform.on('end', () => {
+      this.#ended = true;
+      this.#wake();
+    });
+    transform.on('error', (error) => {
+      this.#failure ??= { error };
+      this.#wake();
+    });
+  }
+
+  /** Input bytes used so far. */
+  get consumed(): number {
+    return this.#transform.bytesWritten;
+  }
+
+  /** The format's own end was reached; further input is not taken. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  async *write(piece: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+    if (piece.length === 0) return;
+    yield* this.#step((done) => this.#transform.write(piece, done));
+  }
+
+  /** Runs a flush of this kind, so that all input so far is in the output. */
+  async *flush(kind: number): AsyncGenerator<Uint8Array, void, void> {
+    const transform = this.#transform;
+    if (!('flush' in transform) || typeof transform.flush !== 'function') return;
+    const flush = transform.flush.bind(transform, kind);
+    yield* this.#step((done) => flush(done));
+  }
+
+  async *finish(): AsyncGenerator<Uint8Array, void, void> {
+    this.#transform.end();
+    yield* this.#outputs(() => false);
+  }
+
+  dispose(): void {
+    this.#transform.destroy();
+  }
+
+  async *#step(start: (done: () => void) => void): AsyncGenerator<Uint8Array, void, void> {
+    let finished = false;
+    start(() => {
+      finished = true;
+      this.#wake();
+    });
+    yield* this.#outputs(() => finished);
+  }
+
+  async *#outputs(finished: () => boolean): AsyncGenerator<Uint8Array, void, void> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      const output: unknown = this.#transform.read();
+      if (output instanceof Uint8Array) {
+        yield output;
+      } else if (finished() || this.#ended) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}
+
+/** Compresses a stream with one run: while a piece is worked on in zlib's thread, the next one is fetched. */
+export async function* compressWith(
+  run: ZlibRun,
+  bytes: AsyncIterable<Uint8Array>,
+  finish: () => AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  let exhausted = false;
+  const fetch = async (): Promise<Uint8Array | undefined> => {
+    try {
+      const next = await iterator.next();
+      exhausted = next.done === true;
+      return next.done === true ? undefined : next.value;
+    } catch (error) {
+      exhausted = true;
+      throw error;
+    }
+  };
+  try {
+    let piece = await fetch();
+    while (piece !== undefined) {
+      const next = fetch();
+      // Its failure is thrown by the `await`s below, which may come later than the failure.
+      next.catch(() => {});
+      for await (const output of run.write(piece)) {
+        // Nothing is left under way while the caller has its turn.
+        await next;
+        yield output;
+      }
+      piece = await next;
+    }
+    yield* finish();
+  } finally {
+    run.dispose();
+    if (!exhausted) await iterator.return?.();
+  }
+}

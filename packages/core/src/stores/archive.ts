@@ -1,0 +1,91 @@
+import { createSpool } from '#runtime/spool';
+import { openFile } from '#runtime/files';
+import { openOutput } from '#runtime/output';
+import { transformedSink } from '../bytes/channel.ts';
+import type { ByteSink, ByteSource } from '../bytes/types.ts';
+import type { Codec } from '../compression/codec.ts';
+import { detectCodec } from '../compression/codecs.ts';
+import { tarReader } from '../drivers/tar-reader.ts';
+import { tarWriter } from '../drivers/tar-writer.ts';
+import { OciTarError } from '../errors.ts';
+import type { ImageStore } from '../image/store.ts';
+import type { NameStyle } from '../layout/names.ts';
+import { layoutStore } from './layout.ts';
+
+export interface OpenArchiveOptions {
+  readonly signal?: AbortSignal;
+  /** Told when a compressed archive has to be unpacked into a temporary file, since it has no random access. */
+  readonly onNote?: (note: string) => void;
+}
+
+/** The images of an OCI archive file, read in place. A compressed one is decompressed into a spool first. */
+export async function openArchive(path: string, options: OpenArchiveOptions = {}): Promise<ImageStore> {
+  const file = await openFile(path);
+  let close = () => file.close();
+  try {
+    if (file.size === 0) throw new OciTarError('INVALID_TAR', `${path} is empty`, { subject: path, offset: 0 });
+    const codec = detectCodec(await head(file));
+    let archive: ByteSource = file;
+    if (codec.name !== 'none') {
+      options.onNote?.(`${path} is compressed with ${codec.name}: it is unpacked into a temporary file first`);
+      const spool = await createSpool();
+      close = async () => {
+        await spool.dispose();
+        await file.close();
+      };
+      for await (const chunk of codec.decompress(file.read())) {
+        options.signal?.throwIfAborted();
+        await spool.write(chunk);
+      }
+      archive = await spool.source();
+    }
+    const driver = await tarReader(archive, { name: path, onClose: close, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+    return layoutStore(driver);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+export interface ArchiveTargetOptions {
+  /** Compresses the whole archive; not by default. */
+  readonly compression?: Codec;
+  readonly level?: number;
+  /** How index.json spells the names: `archive`, as ctr does, by default. */
+  readonly style?: NameStyle;
+}
+
+/** An OCI archive to be written, in one session. Nothing is opened before that begins. */
+export function archiveTarget(output: string | ByteSink, options: ArchiveTargetOptions = {}): ImageStore {
+  const name = typeof output === 'string' ? output : 'archive';
+  const nothing = () => {
+    throw new OciTarError('UNSUPPORTED', `${name} is being written and cannot be read`, { subject: name });
+  };
+  return {
+    name,
+    async *images() {
+      nothing();
+    },
+    resolve: async () => nothing(),
+    open: async () => nothing(),
+    async begin(plan, beginOptions) {
+      const sink = typeof output === 'string' ? await openOutput(output) : output;
+      const driver = tarWriter(compressed(sink, options));
+      const store = layoutStore(driver, { name, style: options.style ?? 'archive' });
+      if (store.begin === undefined) return nothing();
+      return store.begin(plan, beginOptions);
+    },
+    close: async () => {},
+  };
+}
+
+function compressed(sink: ByteSink, { compression, level }: ArchiveTargetOptions): ByteSink {
+  if (compression === undefined || compression.name === 'none') return sink;
+  return transformedSink(sink, (bytes) => compression.compress(bytes, level === undefined ? {} : { level }));
+}
+
+async function head(source: ByteSource): Promise<Uint8Array> {
+  for await (const chunk of source.read(0, Math.min(source.size, 512))) return chunk;
+  return new Uint8Array();
+}
+

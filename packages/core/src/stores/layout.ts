@@ -1,0 +1,135 @@
+import { distance } from 'fastest-levenshtein';
+import type { ByteSource } from '../bytes/types.ts';
+import { OciTarError, isOciTarError } from '../errors.ts';
+import type { Plan } from '../image/plan.ts';
+import type { ImageStore, NamedImage, WriteSession } from '../image/store.ts';
+import { archiveSession } from '../layout/archive.ts';
+import type { ImageDriver } from '../layout/driver.ts';
+import { checkLayout, hasLayout, readIndex, writeIndex } from '../layout/files.ts';
+import { isNamed } from '../layout/names.ts';
+import type { NameStyle } from '../layout/names.ts';
+import { layoutSession } from '../layout/session.ts';
+import { archiveName } from '../spec/annotation.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import { blobPath, isDigest } from '../spec/digest.ts';
+import { familiarReference } from '../spec/reference.ts';
+
+export interface LayoutStoreOptions {
+  /** For messages; the driver's name by default. */
+  readonly name?: string;
+  /** How names are spelled in index.json; `plain` by default. */
+  readonly style?: NameStyle;
+  /** A medium that is no layout yet counts as an empty one. */
+  readonly mayBeNew?: boolean;
+}
+
+/** The images of an OCI image layout, on whatever medium it lies. An append medium can only be begun on, with a plan. */
+export function layoutStore(driver: ImageDriver, options: LayoutStoreOptions = {}): ImageStore {
+  const store = new LayoutStore(driver, options);
+  return driver.access === 'read' ? readOnly(store) : store;
+}
+
+class LayoutStore implements ImageStore {
+  readonly name: string;
+  readonly #driver: ImageDriver;
+  readonly #style: NameStyle;
+  readonly #mayBeNew: boolean;
+
+  constructor(driver: ImageDriver, options: LayoutStoreOptions) {
+    this.name = options.name ?? driver.name;
+    this.#driver = driver;
+    this.#style = options.style ?? 'plain';
+    this.#mayBeNew = options.mayBeNew ?? false;
+  }
+
+  async *images(): AsyncIterable<NamedImage> {
+    for (const descriptor of await this.#entries()) yield named(descriptor);
+  }
+
+  async resolve(reference: string): Promise<NamedImage> {
+    const manifests = await this.#entries();
+    const digest = reference.slice(reference.indexOf('@') + 1);
+    const found = manifests.find((entry) => isNamed(entry, reference)) ?? (isDigest(digest) ? manifests.find((entry) => entry.digest === digest) : undefined);
+    if (found !== undefined) return isNamed(found, reference) || isDigest(reference) ? named(found) : { name: reference, descriptor: found };
+    throw notFound(reference, manifests, this.name);
+  }
+
+  open(blob: Descriptor): Promise<ByteSource> {
+    return openBlobFile(this.#driver, blob);
+  }
+
+  async begin(plan?: Plan, options: { readonly signal?: AbortSignal } = {}): Promise<WriteSession> {
+    if (this.#driver.access !== 'append') return layoutSession(this.#driver, this.#style, options.signal);
+    if (plan === undefined) throw new OciTarError('UNSUPPORTED', `${this.name} must know all its contents before it is begun`, { side: 'target' });
+    return archiveSession(this.#driver, plan, this.#style, options.signal);
+  }
+
+  async remove(reference: string): Promise<void> {
+    if ((await this.#entries()).length === 0) throw notFound(reference, [], this.name);
+    await this.#driver.exclusive(async () => {
+      const index = await readIndex(this.#driver);
+      const kept = index.manifests.filter((entry) => !isNamed(entry, reference));
+      if (kept.length === index.manifests.length) throw notFound(reference, index.manifests, this.name);
+      await writeIndex(this.#driver, kept, index);
+    });
+  }
+
+  async #entries(): Promise<readonly Descriptor[]> {
+    if (this.#mayBeNew && !(await hasLayout(this.#driver))) return [];
+    await checkLayout(this.#driver);
+    return (await readIndex(this.#driver)).manifests;
+  }
+
+  async close(): Promise<void> {
+    // An archive is ended by its session alone: closing it here would make a half-written one look whole.
+    if (this.#driver.access === 'append') await this.#driver.abort();
+    else await this.#driver.close();
+  }
+}
+
+/** Without `begin` and `remove`, so that a copy finds out before it starts. */
+function readOnly(store: LayoutStore): ImageStore {
+  return {
+    name: store.name,
+    images: () => store.images(),
+    resolve: (reference) => store.resolve(reference),
+    open: (blob) => store.open(blob),
+    close: () => store.close(),
+  };
+}
+
+async function openBlobFile(driver: ImageDriver, { digest, size, mediaType }: Descriptor): Promise<ByteSource> {
+  const source = await driver.reader(blobPath(digest)).catch((error: unknown) => {
+    if (!isOciTarError(error, 'NOT_FOUND')) throw error;
+    throw new OciTarError('NOT_FOUND', `${driver.name} has no blob ${digest} (${mediaType}, ${size} bytes)`, { subject: digest, cause: error });
+  });
+  if (source.size === size) return source;
+  throw new OciTarError('SIZE_MISMATCH', `blob ${digest} has ${source.size} bytes in ${driver.name}, expected ${size}`, {
+    expected: size,
+    actual: source.size,
+    subject: digest,
+  });
+}
+
+function named(descriptor: Descriptor): NamedImage {
+  const name = archiveName(descriptor.annotations);
+  return name === undefined ? { descriptor } : { name, descriptor };
+}
+
+/** The names that are spelled most like the one that is not there, at most three. */
+function notFound(reference: string, entries: readonly Descriptor[], where: string): OciTarError {
+  const names = entries.flatMap((entry) => archiveName(entry.annotations) ?? []).map(short);
+  const near = [...new Set(names)].map((name) => ({ name, far: distance(name, short(reference)) })).sort((a, b) => a.far - b.far);
+  const close = near.filter(({ name, far }) => far <= 3 || name.startsWith(short(reference).split(':')[0] ?? '')).slice(0, 3);
+  const hint =
+    names.length === 0 ? 'It has no named images.' : close.length > 0 ? `Did you mean ${close.map(({ name }) => name).join(' or ')}?` : `It has ${near.slice(0, 3).map(({ name }) => name).join(', ')}${near.length > 3 ? ', …' : ''}.`;
+  return new OciTarError('NOT_FOUND', `${where} has no image ${reference}`, { subject: reference, hint });
+}
+
+function short(name: string): string {
+  try {
+    return familiarReference(name);
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,98 @@
+// Bundles the command line: a small main.js that starts at once, and a chunk for each command, loaded when it is called.
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { root } from './workspace.mjs';
+
+const packageFolder = join(root, 'packages/cli');
+const runtimeFolder = join(root, 'packages/core/src/runtime/node');
+const noticesName = 'THIRD-PARTY-NOTICES.txt';
+
+/**
+ * The bundle's files, in memory. The package's `dependencies` stay outside, its `devDependencies` come inside.
+ * @returns {Promise<{ files: Map<string, string>, meta: import('esbuild').Metafile }>} by file name
+ */
+export async function bundleCli() {
+  /** @type {{ version: string, dependencies?: Record<string, string> }} */
+  const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries([['main', join(packageFolder, 'src/main.ts')], ...workers()]),
+    outdir: join(packageFolder, 'dist'),
+    // One flat folder: a worker is found beside whichever chunk asks for `./<name>-worker.js`.
+    entryNames: '[name]',
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    conditions: ['@oci-tar/source'],
+    external: Object.keys(manifest.dependencies ?? {}),
+    // Stack traces keep the names of the sources.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+  });
+  const files = new Map(result.outputFiles.map((file) => [basename(file.path), withRequire(file.text)]));
+  const main = files.get('main.js') ?? '';
+  files.set('main.js', main.startsWith('#!') ? main : `#!/usr/bin/env node\n${main}`);
+  files.set(noticesName, notices(Object.keys(result.metafile.inputs)));
+  return { files, meta: result.metafile };
+}
+
+/** Writes the bundle to packages/cli/dist and removes what an earlier one left there. */
+export async function writeBundle() {
+  const { files } = await bundleCli();
+  const folder = join(packageFolder, 'dist');
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of files) writeFileSync(join(folder, name), text);
+  chmodSync(join(folder, 'main.js'), 0o755);
+  const stale = readdirSync(folder).filter((name) => /\.(js|txt)$/.test(name) && !files.has(name));
+  for (const name of stale) rmSync(join(folder, name));
+}
+
+/** Worker threads are started by file name, which the bundler does not follow: each is an entry of its own. */
+function workers() {
+  return readdirSync(runtimeFolder)
+    .filter((name) => /-worker\.(js|ts)$/.test(name))
+    .map((name) => [name.replace(/\.(js|ts)$/, ''), join(runtimeFolder, name)]);
+}
+
+/** A CommonJS dependency asks for Node's modules through `require`, which a module has to make for itself. @param {string} text */
+function withRequire(text) {
+  if (!text.includes('Dynamic require of')) return text;
+  const line = "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);\n";
+  const first = text.startsWith('#!') ? text.indexOf('\n') + 1 : 0;
+  return text.slice(0, first) + line + text.slice(first);
+}
+
+/** The licences of the packages that the bundle carries, as their terms ask. @param {readonly string[]} inputs */
+function notices(inputs) {
+  const marker = 'node_modules/';
+  const folders = new Set();
+  for (const input of inputs) {
+    const start = input.lastIndexOf(marker);
+    if (start === -1) continue;
+    const parts = input.slice(start + marker.length).split('/');
+    const name = parts.slice(0, input.startsWith('@', start + marker.length) ? 2 : 1).join('/');
+    folders.add(input.slice(0, start + marker.length) + name);
+  }
+  const texts = [...folders].map((folder) => notice(resolve(root, folder)));
+  return `oci-tar contains the following packages.\n\n${texts.toSorted().join('\n')}`;
+}
+
+/** @param {string} folder of one package */
+function notice(folder) {
+  /** @type {{ name: string, version: string, license?: string }} */
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const file = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
+  if (file === undefined && manifest.license === undefined) {
+    throw new Error(`${relative(root, dirname(folder))}: ${manifest.name} states no licence, so it cannot be bundled`);
+  }
+  const text = file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  return `${manifest.name} ${manifest.version} (${manifest.license ?? 'see below'})\n${text}`;
+}
