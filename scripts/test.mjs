@@ -91,7 +91,8 @@ const wantsSmoke = args.includes('--smoke');
 if (await step('install', install)) {
   const built = await step('build', build);
   await step('types', () => runTool('tsc', ['-p', 'test']) || runTool('tsc', ['-p', 'scripts']));
-  await step('style', () => runTool('oxlint', ['--quiet']));
+  // One line a problem where nobody watches: the default colours its frames under CI, whatever NO_COLOR says.
+  await step('style', () => runTool('oxlint', ['--quiet', process.stdout.isTTY ? '--format=default' : '--format=unix']));
   runTests(args.filter((argument) => argument !== '--smoke'));
   if (wantsSmoke && built) await step('smoke run', runSmoke);
 }

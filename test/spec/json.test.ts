@@ -69,7 +69,8 @@ describe('parseJson', () => {
       fc.property(value, mutation, (value, { at, remove, insert }) => {
         const text = JSON.stringify(value);
         const start = at % (text.length + 1);
-        const mutated = text.slice(0, start) + insert + text.slice(start + remove);
+        // Half of a surrogate pair does not survive UTF-8.
+        const mutated = decode(utf8(text.slice(0, start) + insert + text.slice(start + remove)));
         let expected: unknown;
         try {
           expected = JSON.parse(mutated);
@@ -177,14 +178,13 @@ describe('parseJson', () => {
   it.each([
     ['a lone continuation', [0x22, 0x61, 0x80, 0x22], 2],
     ['an overlong slash', [0x22, 0xc0, 0xaf, 0x22], 1],
-    ['a surrogate in UTF-8', [0x22, 0xed, 0xa0, 0x80, 0x22], 1],
+    ['a surrogate in UTF-8, by its second byte', [0x22, 0xed, 0xa0, 0x80, 0x22], 2],
     ['a character cut at the end', [0x22, 0xe2, 0x82], 3],
   ])('refuses %s as not UTF-8', (_, bytes, offset) => {
     const error = failure(() => parseJson(Uint8Array.from(bytes)));
     expect(error.code).toBe('INVALID_JSON');
     expect(error.message).toContain('UTF-8');
-    // A decoder may notice one byte late where the first byte alone could still be sound.
-    expect(Math.abs((error.details.offset ?? -9) - offset)).toBeLessThanOrEqual(1);
+    expect(error.details.offset).toBe(offset);
   });
 
   it('holds documents to the limit of nesting', () => {
@@ -242,7 +242,7 @@ describe('stableJson', () => {
   it('gives equal bytes for equal values in any order of their keys', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), value), (object) => {
-        const turned = Object.fromEntries(Object.entries(object).reverse());
+        const turned = Object.fromEntries(Object.entries(object).toReversed());
         expect(decode(stableJson(turned))).toBe(decode(stableJson(object)));
       }),
     );

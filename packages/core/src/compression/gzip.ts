@@ -3,6 +3,7 @@ import { ByteReader } from '../bytes/reader.ts';
 import { coalesced } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import { Turns } from '../runtime/turns.ts';
+import type { OciTarError } from '../errors.ts';
 import type { Codec } from './codec.ts';
 import { broken, truncated } from './failures.ts';
 import { isGzip, readGzipHeader, readGzipTrailer } from './gzip-member.ts';
@@ -31,16 +32,16 @@ export const gzip: Codec = {
   },
 };
 
-/** Members one after the other; zeros after the last one (tape padding) are ignored, anything else is refused. */
+/** Members one after the other; zeros after the last one (padding) are ignored, anything else is refused. */
 async function* members(bytes: ByteStream, budget: OutputBudget): AsyncGenerator<Uint8Array, void, void> {
   const reader = new ByteReader(bytes);
   const turns = new Turns();
   try {
     for (let first = true; ; first = false) {
-      if (!first && (await reader.peek(1)).length === 0) return;
-      if (!first && (await reader.peek(1))[0] === 0) return await padding(reader);
+      const [next] = await reader.peek(1);
+      if (!first && next === undefined) return;
+      if (!first && next === 0) return await readPadding(reader);
       await readGzipHeader(reader, first);
-      await turns.rest();
       let crc = 0;
       let size = 0;
       for await (const output of first ? deflated(reader) : smallOrDeflated(reader)) {
@@ -51,13 +52,14 @@ async function* members(bytes: ByteStream, budget: OutputBudget): AsyncGenerator
         await turns.rest();
       }
       await readGzipTrailer(reader, { crc, size });
+      await turns.rest();
     }
   } finally {
     await reader.close();
   }
 }
 
-/** Multi-member files are mostly many small members: each is tried whole first. */
+/** Files of several members mostly have many small ones, so each is first tried whole. */
 async function* smallOrDeflated(reader: ByteReader): AsyncGenerator<Uint8Array, void, void> {
   const small = inflateSmall(await reader.peek(pieceSize));
   if (small === undefined) {
@@ -72,18 +74,34 @@ async function* deflated(reader: ByteReader): AsyncGenerator<Uint8Array, void, v
   const inflater = rawInflater();
   try {
     while (!inflater.ended) {
-      // Looked at first and read afterwards, as only the inflater knows how much of it is its own.
-      const piece = (await reader.peek(1)).length === 0 ? undefined : await reader.peek(pieceSize);
+      // Looked at first and read afterwards: only the inflater knows how much of it is its own.
+      const piece = await reader.peek(pieceSize);
       const before = inflater.consumed;
       try {
-        if (piece === undefined) yield* inflater.finish();
-        else yield* inflater.write(piece);
+        if (piece.length > 0) yield* inflater.write(piece);
+        else yield* inflater.finish();
       } catch (error) {
-        throw error;
+        throw piece.length > 0 ? brokenPiece(reader.offset, error) : truncated('gzip', reader.offset, 'compressed data');
       }
+      if (piece.length === 0) return;
       await reader.skip(inflater.consumed - before);
     }
   } finally {
     inflater.dispose();
+  }
+}
+
+function brokenPiece(offset: number, error: unknown): OciTarError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return broken('gzip', offset, `${reason} (at this byte or in the ${pieceSize / 1024} KiB after it)`, { cause: error });
+}
+
+async function readPadding(reader: ByteReader): Promise<void> {
+  for (;;) {
+    const offset = reader.offset;
+    const run = await reader.run(pieceSize);
+    if (run === undefined) return;
+    const at = run.findIndex((byte) => byte !== 0);
+    if (at >= 0) throw broken('gzip', offset + at, 'data after the zeros that follow the last member');
   }
 }

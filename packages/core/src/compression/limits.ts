@@ -32,14 +32,19 @@ export class OutputBudget {
     this.#limit = limit;
   }
 
-  /** LIMIT_EXCEEDED where these bytes would be more than the limit. */
+  /** Counts bytes that are about to be handed out. LIMIT_EXCEEDED where they are too many. */
   spend(count: number): void {
+    this.check(count);
+    this.#spent += count;
+  }
+
+  /** LIMIT_EXCEEDED where so many bytes more would be too many. */
+  check(count: number): void {
     if (count > this.#limit - this.#spent) {
       throw new OciTarError('LIMIT_EXCEEDED', `decompressed, the input is larger than the limit of ${this.#limit} bytes`, {
         limit: this.#limit,
         hint: 'raise the limit if this input is to be trusted',
       });
     }
-    this.#spent += count;
   }
 }

@@ -43,8 +43,13 @@ export function tarSink(output: ByteSink): TarSink {
     if (failure !== undefined) throw failure.reason;
   };
   const passedOn = (async () => {
-    // streamx does not say what it carries.
-    for await (const chunk of pack) if (chunk instanceof Uint8Array) await sink.write(chunk);
+    for await (const chunk of pack) {
+      // streamx does not say what it carries.
+      if (!(chunk instanceof Uint8Array)) continue;
+      // Caught here, since leaving the loop destroys the pack, whose own error would then come first.
+      await sink.write(chunk).catch(fail);
+      if (failure !== undefined) return;
+    }
   })().catch(fail);
   // Without a listener an error of tar-stream's would end the process; `failure` carries it to the next call.
   pack.on('error', fail);

@@ -22,6 +22,9 @@ const fileMode = 0o644;
  */
 export function tarWriter(output: ByteSink | TarSink): ImageDriver {
   const records = new TarRecords('writeHeader' in output ? output : tarSink(output));
+  /** What blobs wait in; a caller that forgets one must not keep its file open for ever. */
+  const spools = new Set<() => Promise<void>>();
+  const dropSpools = () => Promise.all([...spools].map((drop) => drop()));
   return {
     name: 'tar',
     access: 'append',
@@ -46,11 +49,17 @@ export function tarWriter(output: ByteSink | TarSink): ImageDriver {
     async blobWriter(options = {}) {
       records.check();
       const { digest, size } = options;
-      return digest === undefined || size === undefined ? spooledBlob(records, options) : streamedBlob(records, digest, size);
+      return digest === undefined || size === undefined ? spooledBlob(records, spools, options) : streamedBlob(records, digest, size);
     },
     exclusive: (work) => work(),
-    close: () => records.end(),
-    abort: (reason) => records.abort(reason),
+    async close() {
+      await dropSpools();
+      await records.end();
+    },
+    async abort(reason) {
+      await dropSpools();
+      await records.abort(reason);
+    },
   };
 }
 
@@ -117,14 +126,17 @@ async function streamedBlob(records: TarRecords, digest: Digest, size: number): 
 }
 
 /** Without its digest a blob has no name yet: it waits in a spool until commit. */
-async function spooledBlob(records: TarRecords, options: BlobWriterOptions): Promise<BlobWriter> {
+async function spooledBlob(records: TarRecords, spools: Set<() => Promise<void>>, options: BlobWriterOptions): Promise<BlobWriter> {
   const spool = await createSpool();
   const verifier = new Verifier(options, options.algorithm === undefined ? {} : { algorithm: options.algorithm });
   const state = new BlobState();
-  const dispose = async () => {
+  const drop = async () => {
+    state.close();
+    if (!spools.delete(drop)) return;
     verifier.dispose();
     await spool.dispose();
   };
+  spools.add(drop);
   return {
     get digest() {
       return state.digest;
@@ -144,15 +156,10 @@ async function spooledBlob(records: TarRecords, options: BlobWriterOptions): Pro
         if (!records.has(path)) await records.file(path, blobMode, written.size, source.read());
         return state.close(written);
       } finally {
-        state.close();
-        await dispose();
+        await drop();
       }
     },
-    async abort() {
-      if (!state.open) return;
-      state.close();
-      await dispose();
-    },
+    abort: drop,
   };
 }
 

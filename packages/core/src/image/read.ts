@@ -1,6 +1,7 @@
 import { verified } from '../bytes/digest.ts';
 import { bytesSource, collect } from '../bytes/source.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
+import { embeddedData } from '../spec/descriptor.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { parseDocument } from '../spec/document.ts';
 import type { Document } from '../spec/document.ts';
@@ -31,7 +32,8 @@ export async function openBlob(store: ImageStore, descriptor: Descriptor): Retur
   try {
     return await store.open(descriptor);
   } catch (error) {
-    if (descriptor.data === undefined || !isOciTarError(error, 'NOT_FOUND')) throw error;
-    return bytesSource(Uint8Array.from(atob(descriptor.data), (character) => character.charCodeAt(0)));
+    const embedded = embeddedData(descriptor);
+    if (embedded === undefined || !isOciTarError(error, 'NOT_FOUND')) throw error;
+    return bytesSource(embedded);
   }
 }

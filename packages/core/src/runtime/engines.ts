@@ -8,7 +8,7 @@ export interface RawInflater {
   readonly ended: boolean;
   /** Decodes the next piece, in runs of at most 256 KiB. Throws an Error that says what is wrong with the data. */
   write(piece: Uint8Array): AsyncIterable<Uint8Array>;
-  /** No more input: decodes what is left. `ended` stays false where the data is incomplete. */
+  /** No more input: decodes what is left. Throws where the data is incomplete. */
   finish(): AsyncIterable<Uint8Array>;
   /** Frees what stands behind it. Harmless when called again. */
   dispose(): void;

@@ -16,7 +16,7 @@ export type Document =
 export function isDocumentType(mediaType: string): boolean {
   if (isSchema1Type(mediaType)) {
     throw new OciTarError('UNSUPPORTED', `${mediaType} is docker's schema 1, which is not read here`, {
-      hint: 'Push the image again with a current docker; schema 1 was given up in 2017.',
+      hint: 'Push the image again with a current docker, which writes schema 2.',
     });
   }
   return isIndexType(mediaType) || isManifestType(mediaType);

@@ -70,7 +70,7 @@ function decode(bytes: Uint8Array, named: { readonly subject?: string }): string
   }
 }
 
-/** How many bytes can be decoded before the sequence that cannot; the decoder itself does not tell. */
+/** Offset of the first byte that cannot follow those before it; the decoder itself does not tell. */
 function firstInvalid(bytes: Uint8Array): number {
   let good = 0;
   let bad = bytes.length + 1;

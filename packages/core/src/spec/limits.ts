@@ -6,5 +6,5 @@ export interface JsonLimits {
   readonly depth: number;
 }
 
-/** 4 MiB, the size at which registries refuse a manifest, and 16 levels; the deepest field that the image-spec knows is 5. */
+/** 4 MiB, the manifest that every registry should still take (distribution-spec), and 16 levels; the image-spec's own fields need 5. */
 export const defaultLimits: JsonLimits = { bytes: 4 * 1024 * 1024, depth: 16 };

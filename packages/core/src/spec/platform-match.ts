@@ -16,7 +16,7 @@ export interface MatchOptions {
 /** The first build of Windows whose containers later builds run too (Windows Server 2022). */
 const stableBuild = 20348;
 
-/** Armv9.n has all of Armv8.(n+5); Armv8 ends with v8.9 (Arm Architecture Reference Manual, A1.7). */
+/** Armv9.n has all of Armv8.(n+5); Armv8 ends with v8.9. */
 const lastArm8Minor = 9;
 
 /**

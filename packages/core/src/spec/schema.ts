@@ -77,7 +77,7 @@ export function checkKind(document: JsonObject, kind: DocumentKind, expected: st
   if (schemaVersion === 1 || (typeof mediaType === 'string' && isSchema1Type(mediaType)) || isSchema1Type(expected ?? '')) {
     throw new OciTarError('UNSUPPORTED', `${where} is a docker image manifest of schema 1`, {
       subject: where,
-      hint: 'Push the image again with a current docker; schema 1 was given up in 2017.',
+      hint: 'Push the image again with a current docker, which writes schema 2.',
     });
   }
   if (expected !== undefined && !kind.is(expected)) {

@@ -25,6 +25,7 @@ export class SourceWindow {
   at(offset: number, n: number): Uint8Array | Promise<Uint8Array> {
     const from = offset - this.#start;
     const wanted = Math.min(n, Math.max(0, this.#source.size - offset));
+    if (wanted === 0) return this.#bytes.subarray(0, 0);
     if (from >= 0 && from + wanted <= this.#bytes.length) return this.#bytes.subarray(from, from + wanted);
     return this.#read(offset, wanted);
   }

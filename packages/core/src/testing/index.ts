@@ -1,1 +1,2 @@
-export {};
+export { driverConformance } from './driver-conformance.ts';
+export type { ConformanceCase, DriverHarness } from './driver-conformance.ts';

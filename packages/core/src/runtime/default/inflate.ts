@@ -80,6 +80,7 @@ export class Inflater implements RawInflater {
   }
 
   async *finish(): AsyncGenerator<Uint8Array, void, void> {
+    yield* this.write(new Uint8Array(0));
     if (!this.ended) throw new Error('unexpected end of deflate data');
   }
 

@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { entries } from '../../packages/core/src/tar/entries.ts';
+import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
+import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
+import { tokens } from '../../packages/core/src/tar/tokens.ts';
+import { archives, samples } from './arbitrary.ts';
+import { failure, gather, inRuns, list } from './streams.ts';
+
+const packed = (items: Iterable<PackEntry> | AsyncIterable<PackEntry>): Promise<Uint8Array> => gather(pieceBytes(pack(items)));
+
+/** The fields that `pack` takes, of what was read. */
+async function read(archive: Uint8Array): Promise<PackEntry[]> {
+  const found: PackEntry[] = [];
+  for await (const { data, pathBytes, linknameBytes, globals, offset, dataOffset, sparse, pax, ...rest } of entries(inRuns(archive))) {
+    const own = new Map([...pax].filter(([keyword]) => keyword.startsWith('SCHILY.') || keyword.startsWith('X.') || keyword.startsWith('comment')));
+    found.push({ ...rest, pax: own, data: await gather(data) });
+  }
+  return found;
+}
+
+describe('pack', () => {
+  test('writes what reads back as it was', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(samples, { maxLength: 6 }), async (items) => {
+        expect(await read(await packed(items))).toEqual(items);
+      }),
+    );
+  });
+
+  test('writes equal bytes for equal entries, with 1024 zeros at the end and whole blocks', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(samples, { maxLength: 4 }), async (items) => {
+        const archive = await packed(items);
+        expect(Buffer.compare(await packed(items), archive)).toBe(0);
+        expect(archive.length % 512).toBe(0);
+        expect(archive.subarray(-1024).every((byte) => byte === 0)).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('takes the entries of an archive as they are read, and means the same by them', async () => {
+    await fc.assert(
+      fc.asyncProperty(archives, async (archive) => {
+        const copyable = async function* (): AsyncGenerator<PackEntry> {
+          for await (const entry of entries(inRuns(archive))) if (entry.typeflag !== 'S') yield entry;
+        };
+        const before = (await list(entries(inRuns(archive)))).filter((entry) => entry.typeflag !== 'S');
+        const after = await list(entries(inRuns(await packed(copyable()))));
+        const told = ({ path, type, size, mode, uid, gid, mtime, linkname, uname, gname }: PackEntry): unknown[] => [path, type, size, mode, uid, gid, mtime, linkname, uname, gname];
+        expect(after.map(told)).toEqual(before.map(told));
+      }),
+    );
+  });
+
+  test('keeps names that are not UTF-8', async () => {
+    const pathBytes = Uint8Array.of(0x61, 0xff, 0x62);
+    const [entry] = await list(entries(inRuns(await packed([{ path: 'a\ufffdb', pathBytes, type: 'file' }]))));
+    expect(entry?.pathBytes).toEqual(pathBytes);
+  });
+
+  test('names its pieces, and they are the tokens of what it writes', async () => {
+    const pieces = await list(pack([{ path: 'a', type: 'file', size: 3, data: Buffer.from('abc') }, { path: 'd/', type: 'directory' }]));
+    expect(pieces.map((piece) => piece.kind)).toEqual(['header', 'data', 'padding', 'header', 'end']);
+    const archive = await gather(pieces.map((piece) => piece.bytes));
+    expect((await list(tokens(inRuns(archive)))).map((token) => [token.kind, token.bytes.length])).toEqual(pieces.map((piece) => [piece.kind, piece.bytes.length]));
+  });
+
+  test('refuses a body that is longer or shorter than its entry says', async () => {
+    for (const n of [0, 2, 4, 5000]) {
+      const body = inRuns(new Uint8Array(n), [2]);
+      expect(await failure(packed([{ path: 'a', type: 'file', size: 3, data: body }])), String(n)).toMatchObject({
+        code: 'SIZE_MISMATCH',
+        details: { subject: 'a', expected: 3, actual: Math.min(n, 4) },
+      });
+    }
+  });
+
+  test('closes a body and the entries when its reader stops', async () => {
+    const closed: string[] = [];
+    async function* body(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) yield new Uint8Array(1000);
+      } finally {
+        closed.push('body');
+      }
+    }
+    function* items(): Generator<PackEntry> {
+      try {
+        yield { path: 'a', type: 'file', size: 1e9, data: body() };
+      } finally {
+        closed.push('entries');
+      }
+    }
+    for await (const run of pieceBytes(pack(items()))) if (run.length > 0) break;
+    expect(closed).toEqual(['body', 'entries']);
+  });
+
+  test('streams a body of more than 8 GiB: the header is written before the first byte of it is asked for', async () => {
+    const pieces = pack([{ path: 'huge', type: 'file', size: 9 * 2 ** 30, data: (async function* (): AsyncGenerator<Uint8Array> { yield new Uint8Array(65536); })() }]);
+    const header = await pieces.next();
+    const stream = tokens(inRuns(header.value?.bytes ?? new Uint8Array(0)));
+    expect((await stream.next()).value).toMatchObject({ entry: { path: 'huge', size: 9 * 2 ** 30 } });
+    await stream.return();
+    await pieces.return();
+  });
+});
+
+describe('pieceBytes', () => {
+  test('joins small pieces into runs of 64 KiB and more, and loses nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(fc.nat(2000), fc.nat(200_000)), { maxLength: 40 }), async (lengths) => {
+        const pieces = lengths.map((n, i) => ({ bytes: new Uint8Array(n).fill(i + 1) }));
+        const runs = await list(pieceBytes(pieces));
+        expect(runs.slice(0, -1).every((run) => run.length >= 65536)).toBe(true);
+        expect(Buffer.compare(Buffer.concat(runs), Buffer.concat(pieces.map((piece) => piece.bytes)))).toBe(0);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('does not copy large pieces', async () => {
+    const large = new Uint8Array(300_000);
+    expect((await list(pieceBytes([{ bytes: large }])))[0]?.buffer).toBe(large.buffer);
+  });
+});
