@@ -7,7 +7,7 @@ import { exportImages, importImages, layoutStore, memoryDriver, openArchive } fr
 const path = process.argv[2];
 const again = `${path}.again`;
 const archive = await openArchive(path);
-const store = layoutStore(memoryDriver());
+const store = layoutStore(memoryDriver(), { mayBeNew: true });
 await importImages(archive, { target: store });
 await archive.close();
 

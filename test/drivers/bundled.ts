@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -17,6 +17,8 @@ export async function bundled(folder: string, source: string): Promise<string> {
     conditions: ['@oci-tar/source', 'node'],
     logLevel: 'silent',
   });
+  // Found beside the script at run time; a bundler does not see it.
+  await copyFile(join(drivers, '../runtime/node/hash-worker.js'), join(folder, 'hash-worker.js'));
   await writeFile(outfile, result.outputFiles[0]?.contents ?? '');
   return outfile;
 }

@@ -12,9 +12,11 @@ const packed = (items: Iterable<PackEntry> | AsyncIterable<PackEntry>): Promise<
 /** The fields that `pack` takes, of what was read. */
 async function read(archive: Uint8Array): Promise<PackEntry[]> {
   const found: PackEntry[] = [];
-  for await (const { data, pathBytes, linknameBytes, globals, offset, dataOffset, sparse, pax, ...rest } of entries(inRuns(archive))) {
-    const own = new Map([...pax].filter(([keyword]) => keyword.startsWith('SCHILY.') || keyword.startsWith('X.') || keyword.startsWith('comment')));
-    found.push({ ...rest, pax: own, data: await gather(data) });
+  for await (const entry of entries(inRuns(archive))) {
+    const { path, type, typeflag, size, mode, uid, gid, mtime, linkname, uname, gname, devmajor, devminor } = entry;
+    const pax = new Map([...entry.pax].filter(([keyword]) => /^(SCHILY|X|comment)/.test(keyword)));
+    const data = await gather(entry.data);
+    found.push({ path, type, typeflag, size, mode, uid, gid, mtime, linkname, uname, gname, devmajor, devminor, pax, data });
   }
   return found;
 }
@@ -58,6 +60,11 @@ describe('pack', () => {
     const pathBytes = Uint8Array.of(0x61, 0xff, 0x62);
     const [entry] = await list(entries(inRuns(await packed([{ path: 'a\ufffdb', pathBytes, type: 'file' }]))));
     expect(entry?.pathBytes).toEqual(pathBytes);
+  });
+
+  test('gives a sparse file that was renamed its new name', async () => {
+    const pax = new Map([['GNU.sparse.name', Buffer.from('old')], ['GNU.sparse.realsize', Buffer.from('9')]]);
+    expect(await list(entries(inRuns(await packed([{ path: 'new', type: 'file', pax }]))))).toMatchObject([{ path: 'new', sparse: { realSize: 9 } }]);
   });
 
   test('names its pieces, and they are the tokens of what it writes', async () => {

@@ -113,6 +113,11 @@ describe('the entry of a header', () => {
     expect([...entry.globals.keys()]).toEqual(['uname', 'gname', 'mtime']);
   });
 
+  test('has its own records also where a global header stands between them and it', async () => {
+    const entry = await entryOf(pax({ uname: 'own' }), pax({ gname: 'global' }, 'g'), rawHeader({ name: 'n' }));
+    expect(entry).toMatchObject({ path: 'n', uname: 'own', gname: 'global', offset: 0, dataOffset: 2560 });
+  });
+
   test('takes neither path nor size from a global record', async () => {
     expect(await entryOf(pax({ path: 'all/the/same', size: '4096' }, 'g'), rawHeader({ name: 'own' }))).toMatchObject({ path: 'own', size: 0 });
   });
@@ -120,7 +125,7 @@ describe('the entry of a header', () => {
   test('has the GNU long names, up to their NUL', async () => {
     const path = `${'p'.repeat(700)}/name`;
     expect(await entryOf(long('L', `${path}\0rest`), long('K', 'l'.repeat(300)), rawHeader({ typeflag: '2', format: 'gnu' }))).toMatchObject({
-      path, linkname: 'l'.repeat(300), offset: 0, dataOffset: 3584,
+      path, linkname: 'l'.repeat(300), offset: 0, dataOffset: 3072,
     });
   });
 

@@ -9,7 +9,7 @@ const foreign: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a path of one machine', /(?<![\w.~}/-])\/(?:work|home\/\w+|Users\/\w+)\//],
   ['a package registry', /registry\.npmjs\.org|registry\.yarnpkg\.com|\bnpm\.jsr\.io|deb\.debian\.org/i],
   ['unfinished work', /\b(?:TODO|FIXME|XXX)\b/],
-  ['how it was made', /\b(?:as an ai|language model|this session|the brief says|per the issue)\b/i],
+  ['how it was made', /\b(?:as an ai|language model|the brief says|per the issue)\b/i],
   ['a number in a list of tasks', /\bissue #?\d+\b/i],
 ];
 

@@ -36,13 +36,13 @@ export async function readGzipHeader(reader: ByteReader, first: boolean): Promis
   const flags = fixed[3] ?? 0;
   if (fixed[2] !== 8) throw broken('gzip', start + 2, `compression method ${fixed[2]}, where 8 is the only one`);
   if ((flags & reserved) !== 0) throw broken('gzip', start + 3, 'a reserved flag is set');
-  if (flags & extraField) await take(new DataView((await take(2)).slice().buffer).getUint16(0, true));
+  if (flags & extraField) await take(littleEndian(await take(2)));
   if (flags & fileName) await take(await textLength(reader, 'file name'));
   if (flags & comment) await take(await textLength(reader, 'comment'));
   if (flags & headerCrc) {
     const expected = crc & 0xffff;
     const at = reader.offset;
-    const actual = new DataView((await take(2)).slice().buffer).getUint16(0, true);
+    const actual = littleEndian(await take(2));
     if (actual !== expected) throw broken('gzip', at, 'the header does not match its checksum', { expected, actual });
   }
 }
@@ -53,12 +53,12 @@ export async function readGzipTrailer(
   decoded: { readonly crc: number; readonly size: number },
 ): Promise<void> {
   const offset = reader.offset;
-  const trailer = new DataView((await exactly(reader, 8, 'a trailer')).slice().buffer);
-  const crc = trailer.getUint32(0, true);
+  const trailer = await exactly(reader, 8, 'a trailer');
+  const crc = littleEndian(trailer.subarray(0, 4));
   if (crc !== decoded.crc) {
     throw broken('gzip', offset, 'the data does not match its CRC-32', { expected: hex(crc), actual: hex(decoded.crc) });
   }
-  const size = trailer.getUint32(4, true);
+  const size = littleEndian(trailer.subarray(4));
   if (size !== decoded.size) {
     throw broken('gzip', offset + 4, 'the data is not as long as its trailer says', { expected: size, actual: decoded.size });
   }
@@ -80,6 +80,10 @@ async function exactly(reader: ByteReader, length: number, inside: string): Prom
   if (bytes.length < length) throw truncated('gzip', reader.offset + bytes.length, inside);
   await reader.skip(length);
   return bytes;
+}
+
+function littleEndian(bytes: Uint8Array): number {
+  return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 }
 
 function hex(value: number): string {

@@ -17,6 +17,7 @@ import {
   parseBlockHeader,
   parseFrameHeader,
 } from './zstd-frame.ts';
+import type { BlockHeader, FrameHeader } from './zstd-frame.ts';
 
 /** zstd's own default, which every tool uses. */
 const defaultLevel = 3;
@@ -91,34 +92,31 @@ async function* frame(
   decoder.reserve(header.windowSize);
   decoder.feed(headerBytes);
 
-  let size = 0;
   for (let last = false; !last; ) {
     const offset = reader.offset;
     const block = parseBlockHeader(await ahead(reader, blockHeaderLength, 'a block header'), header, offset);
     if (block.decodedLength !== undefined) budget.check(block.decodedLength);
     const output = decoder.feed(await exactly(reader, blockHeaderLength + block.length, 'a block'));
-    // The decoder answers a block that it cannot decode with nothing; no encoder writes a compressed block of nothing.
+    // The decoder answers a block that it refuses with nothing; no encoder writes a compressed block of nothing.
     if (block.decodedLength === undefined ? output.length === 0 : output.length !== block.decodedLength) {
-      throw broken('zstd', offset, `a ${block.type} block that cannot be decoded`);
+      throw broken('zstd', offset, refusal(block, header));
     }
-    size += output.length;
-    if (header.contentSize !== undefined && size > header.contentSize) break;
     budget.spend(output.length);
     if (output.length > 0) yield output;
     await turns.rest();
     last = block.last;
-  }
-  if (header.contentSize !== undefined && size !== header.contentSize) {
-    throw broken('zstd', start, 'the content is not as long as the frame header says', {
-      expected: header.contentSize,
-      actual: size,
-    });
   }
   const end = reader.offset;
   if (header.hasChecksum) decoder.feed(await exactly(reader, checksumLength, 'a checksum'));
   if (!decoder.complete()) {
     throw broken('zstd', end, header.hasChecksum ? 'the content does not match its checksum' : 'the frame does not end here');
   }
+}
+
+/** The decoder compares the content with the announced size when it has the last block. */
+function refusal(block: BlockHeader, header: FrameHeader): string {
+  const what = `a ${block.type} block that cannot be decoded`;
+  return block.last && header.contentSize !== undefined ? `${what}, or content of other than ${header.contentSize} bytes` : what;
 }
 
 async function exactly(reader: ByteReader, length: number, inside: string): Promise<Uint8Array> {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import type { BlobWriter, BlobWriterOptions, FileWriter, ImageDriver } from '../layout/driver.ts';
-import { fileSource } from '../runtime/node/files.ts';
+import { unopenedFile } from '../runtime/node/files.ts';
 import { writeBlob } from './directory/blob.ts';
 import { withLock } from './directory/lock.ts';
 import { lockName, privateName, removeEmptyFolders } from './directory/private-folder.ts';
@@ -46,8 +46,10 @@ class DirectoryDriver implements ImageDriver {
   }
 
   async reader(path: string): Promise<ByteSource> {
-    if ((await this.#tree.stat(path)) === undefined) throw new OciTarError('NOT_FOUND', `${this.name} has no ${path}`, { subject: path });
-    return fileSource(join(this.#tree.root, path));
+    const stats = await this.#tree.stat(path);
+    if (stats === undefined) throw new OciTarError('NOT_FOUND', `${this.name} has no ${path}`, { subject: path });
+    if (!stats.isFile()) throw new OciTarError('UNSUPPORTED', `${path} in ${this.name} is not a regular file`, { subject: path });
+    return unopenedFile(join(this.#tree.root, path), stats.size);
   }
 
   async writer(path: string, options: { readonly mode?: number } = {}): Promise<FileWriter> {

@@ -6,7 +6,8 @@ const directoryMode = 0o755;
 /** The records of one archive: in order, one at a time, each name once; spoiled for good by the first failure. */
 export class TarRecords {
   readonly #sink: TarSink;
-  readonly #names = new Set<string>();
+  /** Names, or what stands for them: a blob's digest, which is in memory anyway. */
+  readonly #taken = new Set<string>();
   #open: string | undefined;
   #spoiled: { readonly reason: unknown } | undefined;
   #ended = false;
@@ -16,8 +17,8 @@ export class TarRecords {
     this.#sink = sink;
   }
 
-  has(name: string): boolean {
-    return this.#names.has(name);
+  has(key: string): boolean {
+    return this.#taken.has(key);
   }
 
   /** Throws what spoiled the archive, or CONFLICT after its end. */
@@ -27,9 +28,9 @@ export class TarRecords {
   }
 
   /** A whole record. Several callers take turns. */
-  file(name: string, mode: number, size: number, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  file(header: FileHeader, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
     const turn = this.#last.then(async () => {
-      const record = await this.start(name, mode, size);
+      const record = await this.start(header);
       try {
         for await (const chunk of body) await record.write(chunk);
       } catch (error) {
@@ -46,7 +47,7 @@ export class TarRecords {
   directory(name: string): Promise<void> {
     const turn = this.#last.then(async () => {
       this.check();
-      if (this.#names.has(name)) return;
+      if (this.#taken.has(name)) return;
       this.#claim(name);
       await this.#try(() => this.#sink.writeHeader({ name, type: 'directory', mode: directoryMode, size: 0 }));
       await this.#try(() => this.#sink.flush());
@@ -56,9 +57,9 @@ export class TarRecords {
   }
 
   /** A record whose body comes piece by piece. CONFLICT while another is open, or when the name is taken. */
-  async start(name: string, mode: number, size: number): Promise<OpenRecord> {
+  async start({ name, mode, size, key = name }: FileHeader): Promise<OpenRecord> {
     this.check();
-    this.#claim(name);
+    this.#claim(name, key);
     this.#open = name;
     await this.#try(() => this.#sink.writeHeader({ name, type: 'file', mode, size }));
     return {
@@ -89,10 +90,10 @@ export class TarRecords {
     await this.#sink.abort(reason);
   }
 
-  #claim(name: string): void {
+  #claim(name: string, key: string = name): void {
     if (this.#open !== undefined) throw new OciTarError('CONFLICT', `a tar archive takes one record at a time: ${name} cannot start inside ${this.#open}`);
-    if (this.#names.has(name)) throw new OciTarError('CONFLICT', `${name} is in the archive already, and an archive cannot be changed`, { subject: name });
-    this.#names.add(name);
+    if (this.#taken.has(key)) throw new OciTarError('CONFLICT', `${name} is in the archive already, and an archive cannot be changed`, { subject: name });
+    this.#taken.add(key);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
@@ -104,6 +105,14 @@ export class TarRecords {
       throw error;
     }
   }
+}
+
+export interface FileHeader {
+  readonly name: string;
+  readonly mode: number;
+  readonly size: number;
+  /** What `has` asks for; the name by default. */
+  readonly key?: string;
 }
 
 export interface OpenRecord {

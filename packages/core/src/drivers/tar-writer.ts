@@ -8,6 +8,7 @@ import { blobPath, digestParts } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
 import { layoutPathParts } from './path.ts';
 import { TarRecords } from './tar-records.ts';
+import type { FileHeader } from './tar-records.ts';
 import { tarSink } from './tar-sink.ts';
 import type { TarSink } from './tar-sink.ts';
 
@@ -69,12 +70,7 @@ function fileWriter(records: TarRecords, path: string, mode: number): FileWriter
   return {
     write: async (chunk) => void chunks.push(chunk),
     commit: () =>
-      records.file(
-        path,
-        mode,
-        chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0),
-        chunks,
-      ),
+      records.file({ name: path, mode, size: chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0) }, chunks),
     abort: async () => void chunks.splice(0),
   };
 }
@@ -82,10 +78,9 @@ function fileWriter(records: TarRecords, path: string, mode: number): FileWriter
 /** Header first, then the bytes as they come; the last piece is held back until size and digest are checked. */
 async function streamedBlob(records: TarRecords, digest: Digest, size: number): Promise<BlobWriter> {
   const verifier = new Verifier({ digest, size });
-  const path = blobPath(digest);
   await makeParents(records, digest);
   // A blob that is there already is checked all the same, and dropped.
-  const record = records.has(path) ? undefined : await records.start(path, blobMode, size);
+  const record = records.has(digest) ? undefined : await records.start(blobHeader({ digest, size }));
   const state = new BlobState();
   let held: Uint8Array | undefined;
   const spoiling = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -152,8 +147,7 @@ async function spooledBlob(records: TarRecords, spools: Set<() => Promise<void>>
         const written = await verifier.finish({ ...options, ...expected });
         const source = await spool.source();
         await makeParents(records, written.digest);
-        const path = blobPath(written.digest);
-        if (!records.has(path)) await records.file(path, blobMode, written.size, source.read());
+        if (!records.has(written.digest)) await records.file(blobHeader(written), source.read());
         return state.close(written);
       } finally {
         await drop();
@@ -161,6 +155,10 @@ async function spooledBlob(records: TarRecords, spools: Set<() => Promise<void>>
     },
     abort: drop,
   };
+}
+
+function blobHeader({ digest, size }: WrittenBlob): FileHeader {
+  return { name: blobPath(digest), mode: blobMode, size, key: digest };
 }
 
 async function makeParents(records: TarRecords, digest: Digest): Promise<void> {

@@ -52,6 +52,8 @@ type Outcome = { readonly height: number } | { readonly lacks: readonly Gap[] };
 
 class Planner {
   readonly #source: ImageStore;
+  /** One array for all contents. */
+  readonly #origins: readonly ImageStore[];
   readonly #options: PlanOptions;
   readonly #limits: JsonLimits;
   readonly #contents = new Map<Digest, Content>();
@@ -61,6 +63,7 @@ class Planner {
 
   constructor(source: ImageStore, options: PlanOptions) {
     this.#source = source;
+    this.#origins = [source];
     this.#options = options;
     this.#limits = options.limits ?? defaultLimits;
   }
@@ -174,7 +177,7 @@ class Planner {
 
   #add(descriptor: Descriptor, role: ContentRole, height: number): void {
     if (this.#contents.has(descriptor.digest)) return;
-    this.#contents.set(descriptor.digest, new SourceContent(this.#source, descriptor, role, height));
+    this.#contents.set(descriptor.digest, new SourceContent(this.#origins, descriptor, role, height));
     this.#size += descriptor.size;
   }
 
@@ -190,8 +193,8 @@ class SourceContent implements Content {
   readonly role: ContentRole;
   readonly height: number;
 
-  constructor(source: ImageStore, descriptor: Descriptor, role: ContentRole, height: number) {
-    this.origins = [source];
+  constructor(origins: readonly ImageStore[], descriptor: Descriptor, role: ContentRole, height: number) {
+    this.origins = origins;
     this.descriptor = descriptor;
     this.role = role;
     this.height = height;

@@ -1,4 +1,3 @@
-import { Zstd } from '@hpcc-js/wasm-zstd';
 import { OciTarError } from '../errors.ts';
 
 /** One stream's state inside the wasm module. */
@@ -29,22 +28,26 @@ export interface ZstdModule {
   };
 }
 
+/** The version of zstd inside the module. Another one may write other bytes. */
+export const zstdVersion = '1.5.7';
+
 let loading: Promise<ZstdModule> | undefined;
 
-/** The wasm module, compiled on first use (some 40 ms). */
+/** The wasm module, loaded on first use: 240 kB of text and some 40 ms that most commands need not spend. */
 export function loadZstd(): Promise<ZstdModule> {
-  loading ??= Zstd.load().then((zstd) => {
-    const wrapper: unknown = zstd['_mainModule'];
-    const module = isObject(wrapper) ? wrapper['_module'] : undefined;
-    // The package is pinned to one version, so this fails only where somebody forced another.
-    if (!isZstdModule(module)) {
-      throw new OciTarError('UNSUPPORTED', 'the installed @hpcc-js/wasm-zstd is not the version that this library is built on', {
-        hint: 'install exactly the version that this library asks for',
-      });
-    }
-    return module;
-  });
+  loading ??= load();
   return loading;
+}
+
+async function load(): Promise<ZstdModule> {
+  const { Zstd } = await import('@hpcc-js/wasm-zstd');
+  const wrapper: unknown = (await Zstd.load())['_mainModule'];
+  const module = isObject(wrapper) ? wrapper['_module'] : undefined;
+  // The package is pinned to one version, so this fails only where somebody forced another.
+  if (isZstdModule(module) && module.zstd.version() === zstdVersion) return module;
+  throw new OciTarError('UNSUPPORTED', 'the installed @hpcc-js/wasm-zstd is not the version that this library is built on', {
+    hint: 'install exactly the version that this library asks for',
+  });
 }
 
 /** Memory inside the module, freed together. */

@@ -86,9 +86,10 @@ export function encodeHeader(fields: HeaderFields): Uint8Array {
   for (const [keyword, value] of [...(fields.globals ?? []), ...(fields.pax ?? [])]) {
     if (!governed.has(keyword)) pax.set(keyword, keyword === 'GNU.sparse.name' ? path : value);
   }
+  const time = fields.pax?.get('mtime') ?? fields.globals?.get('mtime');
   const number = (keyword: string, value: number, at: number, digits: number, most: number): void => {
     const fits = Number.isInteger(value) && value >= 0 && value <= most;
-    if (!fits) pax.set(keyword, encodeText(keyword === 'mtime' ? timeText(value, fields.pax?.get('mtime') ?? fields.globals?.get('mtime')) : String(value)));
+    if (!fits) pax.set(keyword, encodeText(keyword === 'mtime' ? timeText(value, time) : String(value)));
     const whole = Math.floor(value);
     putOctal(block, at, digits, whole >= 0 && whole <= most ? whole : 0);
   };

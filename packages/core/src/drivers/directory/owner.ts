@@ -27,7 +27,7 @@ export async function newOwner(): Promise<Owner> {
   return { id: randomBytes(8).toString('hex'), ...(await here()) };
 }
 
-export function here(): Promise<Place> {
+function here(): Promise<Place> {
   place ??= findPlace();
   return place;
 }

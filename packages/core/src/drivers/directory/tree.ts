@@ -1,4 +1,5 @@
 import { lstat, mkdir, opendir, rename, unlink } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { OciTarError } from '../../errors.ts';
@@ -33,7 +34,8 @@ export class LayoutTree {
   /** A file's own stat; `undefined` when there is none. UNSAFE_PATH when it is a symbolic link. */
   async stat(path: string): Promise<Stats | undefined> {
     try {
-      const stats = await lstat(await this.locate(path));
+      // Synchronous: 3 us on a local disk, against 40 us by way of the thread pool, and a plan looks at every blob.
+      const stats = lstatSync(await this.locate(path));
       if (!stats.isSymbolicLink()) return stats;
     } catch (error) {
       if (isAbsent(error)) return undefined;
@@ -53,7 +55,7 @@ export class LayoutTree {
     const parts = folder === '' ? [] : checkedParts(folder);
     try {
       if (!this.#checked.has('')) {
-        if ((await mkdir(this.root, { recursive: true })) !== undefined) this.#unsynced.add('..');
+        await this.#makeRoot();
         this.#checked.add('');
       }
       for (let depth = 1; depth <= parts.length; depth++) {
@@ -151,6 +153,15 @@ export class LayoutTree {
     const stats = await Promise.all(paths.map((path) => lstat(join(this.root, path)).catch(() => undefined)));
     // A file that went away, or was exchanged for something else, meanwhile is not listed.
     return paths.flatMap((path, i) => (stats[i]?.isFile() ? [{ path, size: stats[i].size }] : []));
+  }
+
+  async #makeRoot(): Promise<void> {
+    try {
+      if ((await mkdir(this.root, { recursive: true })) !== undefined) this.#unsynced.add('..');
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      throw new OciTarError('INVALID_LAYOUT', `${this.root} is not a directory`, { subject: this.root, cause: error });
+    }
   }
 
   async #checkFolder(folder: string): Promise<void> {

@@ -21,6 +21,13 @@ const codeLengthOrder = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 
 /** Thrown to go back to the last complete step when the input ends inside one. */
 const starved = Symbol('starved');
 
+/** A place in the input to go back to. */
+interface Mark {
+  at: number;
+  held: number;
+  heldBits: number;
+}
+
 interface Codes {
   readonly literals: HuffmanCode;
   readonly distances: HuffmanCode;
@@ -105,7 +112,7 @@ export class Inflater implements RawInflater {
       const mark = { at: this.#at, held: this.#held, heldBits: this.#heldBits };
       try {
         if (this.#step === 'header') this.#header();
-        else if (this.#step === 'stored') this.#stored();
+        else if (this.#step === 'stored') this.#stored(mark);
         else this.#symbols(mark);
       } catch (error) {
         if (error !== starved) throw error;
@@ -194,30 +201,33 @@ export class Inflater implements RawInflater {
     };
   }
 
-  #stored(): void {
+  /** Bytes as they are; `mark` follows, so that none is copied twice. */
+  #stored(mark: Mark): void {
     const room = windowSize + outputSize - this.#end;
-    // Whole bytes may still be held as bits; there are at most four of them.
+    // Whole bytes may still be held as bits: at most four, for which the output has room beyond its size.
     while (this.#storedLeft > 0 && this.#heldBits > 0) {
       this.#output[this.#end++] = this.#bits(8);
       this.#storedLeft--;
     }
-    const count = Math.min(this.#storedLeft, Math.max(room - 4, 0), this.#input.length - this.#at);
+    const count = Math.min(this.#storedLeft, Math.max(room, 0), this.#input.length - this.#at);
     this.#output.set(this.#input.subarray(this.#at, this.#at + count), this.#end);
     this.#end += count;
     this.#at += count;
     this.#storedLeft -= count;
-    if (this.#storedLeft === 0) this.#endBlock();
-    else if (this.#at === this.#input.length) throw starved;
+    if (this.#storedLeft === 0) {
+      this.#endBlock();
+    } else if (this.#at === this.#input.length) {
+      this.#set(mark);
+      throw starved;
+    }
   }
 
   /** Literals and matches; `mark` follows, so that only the step that the input ended in is done again. */
-  #symbols(mark: { at: number; held: number; heldBits: number }): void {
+  #symbols(mark: Mark): void {
     const { literals, distances } = this.#codes;
     const output = this.#output;
     while (this.#end - this.#start < outputSize) {
-      mark.at = this.#at;
-      mark.held = this.#held;
-      mark.heldBits = this.#heldBits;
+      this.#set(mark);
       const symbol = this.#symbol(literals);
       if (symbol < endOfBlock) {
         output[this.#end++] = symbol;
@@ -240,6 +250,12 @@ export class Inflater implements RawInflater {
       else for (let index = 0; index < length; index++) output[this.#end + index] = output[from + index] ?? 0;
       this.#end += length;
     }
+  }
+
+  #set(mark: Mark): void {
+    mark.at = this.#at;
+    mark.held = this.#held;
+    mark.heldBits = this.#heldBits;
   }
 
   #endBlock(): void {

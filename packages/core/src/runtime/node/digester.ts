@@ -19,8 +19,8 @@ const fastEnough = 1_000_000_000;
  */
 export function createDigester(algorithm: HashAlgorithm, options: { readonly size?: number } = {}): Digester {
   if (algorithm === 'blake3') return nobleBlake3();
-  if ((options.size ?? Infinity) >= threadFrom && hashesSlowly(algorithm)) return threadDigester(algorithm);
-  return inlineDigester(algorithm);
+  const onThread = (options.size ?? Infinity) >= threadFrom && hashesSlowly(algorithm);
+  return (onThread ? threadDigester(algorithm) : undefined) ?? inlineDigester(algorithm);
 }
 
 function inlineDigester(algorithm: 'sha256' | 'sha512'): Digester {

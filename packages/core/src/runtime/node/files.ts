@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { checkRange } from '../../bytes/source.ts';
@@ -8,6 +8,9 @@ import { mapErrno } from './errno.ts';
 
 /** One read: large enough that the system calls do not show, small enough that a few in flight stay under a few MiB. */
 const readSize = 1024 * 1024;
+
+/** Without O_NONBLOCK opening a FIFO would wait for its writer for ever. */
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** A file that is open until `close`. */
 export interface FileSource extends ByteSource {
@@ -29,11 +32,20 @@ export async function openFile(path: string): Promise<FileSource> {
 export async function fileSource(path: string): Promise<ByteSource> {
   const probe = await openRegular(path);
   const { size } = await probe.stat().finally(() => probe.close());
+  return unopenedFile(path, size);
+}
+
+/** The same for a file that has been looked at: it is known to be a regular one, of this size, and not opened before it is read. */
+export function unopenedFile(path: string, size: number): ByteSource {
   return {
     size,
     async *read(start = 0, end = size) {
       checkRange(start, end, size);
       if (start === end) return;
+      if (end - start <= smallFile) {
+        yield readSmall(path, start, end);
+        return;
+      }
       const handle = await openRegular(path);
       try {
         yield* readHandle(handle, path, start, end, size);
@@ -42,6 +54,32 @@ export async function fileSource(path: string): Promise<ByteSource> {
       }
     },
   };
+}
+
+/**
+ * Up to here a file is read synchronously: its four system calls take about 15 us on a local disk, their round trips to the
+ * thread pool 200 us, and a layout may have 100,000 small blobs.
+ */
+const smallFile = 64 * 1024;
+
+function readSmall(path: string, start: number, end: number): Uint8Array {
+  let file: number | undefined;
+  try {
+    file = openSync(path, openFlags);
+    if (!fstatSync(file).isFile()) throw notRegular(path, 'not a regular file');
+    const buffer = Buffer.allocUnsafe(end - start);
+    let filled = 0;
+    while (filled < buffer.byteLength) {
+      const count = readSync(file, buffer, filled, buffer.byteLength - filled, start + filled);
+      if (count === 0) throw becameShorter(path, end, start + filled);
+      filled += count;
+    }
+    return buffer;
+  } catch (error) {
+    throw mapErrno(error, path);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
 /** What a path leads to, links followed. NOT_FOUND, FORBIDDEN. */
@@ -56,16 +94,26 @@ export async function pathKind(path: string): Promise<'file' | 'directory' | 'ot
 async function openRegular(path: string): Promise<FileHandle> {
   let handle: FileHandle;
   try {
-    // Without O_NONBLOCK opening a FIFO would wait for its writer for ever.
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    handle = await open(path, openFlags);
   } catch (error) {
     throw mapErrno(error, path);
   }
   const stat = await handle.stat();
   if (stat.isFile()) return handle;
   await handle.close();
-  const what = stat.isDirectory() ? 'a directory' : 'not a regular file';
-  throw new OciTarError('UNSUPPORTED', `${path} is ${what}`, { subject: path });
+  throw notRegular(path, stat.isDirectory() ? 'a directory' : 'not a regular file');
+}
+
+function notRegular(path: string, what: string): OciTarError {
+  return new OciTarError('UNSUPPORTED', `${path} is ${what}`, { subject: path });
+}
+
+function becameShorter(path: string, expected: number, actual: number): OciTarError {
+  return new OciTarError('SIZE_MISMATCH', `${path} became shorter while it was read: it ends at byte ${actual}, expected ${expected} and more`, {
+    expected,
+    actual,
+    subject: path,
+  });
 }
 
 /** The bytes of an open file; the next read is under way while the last one is used. */
@@ -90,14 +138,7 @@ async function readAt(handle: FileHandle, path: string, position: number, end: n
     const { bytesRead } = await handle.read(buffer, filled, buffer.byteLength - filled, position + filled).catch((error: unknown) => {
       throw mapErrno(error, path);
     });
-    if (bytesRead === 0) {
-      const actual = position + filled;
-      throw new OciTarError('SIZE_MISMATCH', `${path} became shorter while it was read: it ends at byte ${actual}, expected ${end} and more`, {
-        expected: end,
-        actual,
-        subject: path,
-      });
-    }
+    if (bytesRead === 0) throw becameShorter(path, end, position + filled);
     filled += bytesRead;
   }
   return buffer;

@@ -1,4 +1,4 @@
-import { constants, crc32 as zlibCrc32, createGzip, createInflateRaw, inflateRawSync } from 'node:zlib';
+import { crc32 as zlibCrc32, createGzip, createInflateRaw, inflateRawSync } from 'node:zlib';
 import type { ByteStream } from '../../bytes/types.ts';
 import type { RawInflater } from '../engines.ts';
 import { compressWith, ZlibRun } from './zlib-run.ts';
@@ -35,7 +35,7 @@ export async function* compressGzip(
 }
 
 export function rawInflater(): RawInflater {
-  return new ZlibRun(createInflateRaw({ chunkSize: outputSize }));
+  return new ZlibRun(createInflateRaw({ chunkSize: outputSize }), true);
 }
 
 /**
@@ -44,7 +44,7 @@ export function rawInflater(): RawInflater {
  */
 export function inflateSmall(bytes: Uint8Array): { readonly output: Uint8Array; readonly consumed: number } | undefined {
   try {
-    const result: unknown = inflateRawSync(bytes, { info: true, maxOutputLength: smallMember, finishFlush: constants.Z_FINISH });
+    const result: unknown = inflateRawSync(bytes, { info: true, maxOutputLength: smallMember });
     if (!hasEngine(result)) return undefined;
     return { output: result.buffer, consumed: result.engine.bytesWritten };
   } catch {

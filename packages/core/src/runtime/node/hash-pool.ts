@@ -20,6 +20,8 @@ class HashThread {
     this.#worker.unref();
     this.#worker.on('message', (reply: Reply) => this.#digesters.get(reply.id)?.receive(reply));
     this.#worker.on('error', (error) => {
+      // What the thread had taken is lost with it; from now on nothing is sent to one again.
+      broken = true;
       for (const digester of this.#digesters.values()) digester.fail(error);
     });
   }
@@ -36,8 +38,8 @@ class HashThread {
     return digester;
   }
 
-  #post(id: number, request: { op: 'update'; chunk: Uint8Array } | { op: 'hex' | 'drop' } | 'closed'): void {
-    if (request !== 'closed') this.#worker.postMessage({ id, ...request });
+  #post(id: number, request: { op: 'update'; chunk: Uint8Array<ArrayBuffer> } | { op: 'hex' | 'drop' } | 'closed'): void {
+    if (request !== 'closed') this.#worker.postMessage({ id, ...request }, 'chunk' in request ? [request.chunk.buffer] : []);
     if (request === 'closed' || request.op === 'drop') {
       this.#digesters.delete(id);
       if (this.#digesters.size === 0) this.#worker.unref();
@@ -45,7 +47,7 @@ class HashThread {
   }
 }
 
-type Post = (request: { op: 'update'; chunk: Uint8Array } | { op: 'hex' | 'drop' } | 'closed') => void;
+type Post = (request: { op: 'update'; chunk: Uint8Array<ArrayBuffer> } | { op: 'hex' | 'drop' } | 'closed') => void;
 
 class ThreadDigester implements Digester {
   readonly id: number;
@@ -64,7 +66,8 @@ class ThreadDigester implements Digester {
   update(chunk: Uint8Array): Promise<void> | void {
     if (this.#error !== undefined) throw this.#error;
     this.#behind += chunk.byteLength;
-    this.#post({ op: 'update', chunk });
+    // A copy, to be handed over without another: the chunk may be part of a larger buffer, and its reader keeps it.
+    this.#post({ op: 'update', chunk: chunk.slice() });
     if (this.#behind <= maxBehind) return;
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -107,9 +110,11 @@ class ThreadDigester implements Digester {
 
 const threads: HashThread[] = [];
 let nextId = 0;
+let broken = false;
 
-/** A digester on the least loaded of as many threads as there are cores. */
-export function threadDigester(algorithm: HashAlgorithm): Digester {
+/** A digester on the least loaded of as many threads as there are cores; undefined where threads turned out not to work. */
+export function threadDigester(algorithm: HashAlgorithm): Digester | undefined {
+  if (broken) return undefined;
   let thread = threads.find((candidate) => candidate.load === 0);
   if (thread === undefined && threads.length < availableParallelism()) {
     thread = new HashThread();

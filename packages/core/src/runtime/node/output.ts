@@ -3,7 +3,7 @@ import { open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ByteSink } from '../../bytes/types.ts';
-import { mapErrno } from './errno.ts';
+import { errnoOf, mapErrno } from './errno.ts';
 
 /**
  * A file being written. A regular file (or a new one) appears whole at `commit` or not at all: it is written beside its
@@ -130,8 +130,4 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

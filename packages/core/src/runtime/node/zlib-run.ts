@@ -6,12 +6,15 @@ import type { Transform } from 'node:stream';
  */
 export class ZlibRun {
   readonly #transform: Transform & { readonly bytesWritten: number };
+  readonly #endsItself: boolean;
   #failure: { readonly error: unknown } | undefined;
   #ended = false;
   #wake: () => void = () => {};
 
-  constructor(transform: Transform & { readonly bytesWritten: number }) {
+  /** `endsItself`: the input says where it ends (an inflater's does), and the transform leaves what follows. */
+  constructor(transform: Transform & { readonly bytesWritten: number }, endsItself = false) {
     this.#transform = transform;
+    this.#endsItself = endsItself;
     transform.on('readable', () => this.#wake());
     transform.on('end', () => {
       this.#ended = true;
@@ -35,7 +38,10 @@ export class ZlibRun {
 
   async *write(piece: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
     if (piece.length === 0) return;
+    const before = this.consumed;
     yield* this.#step((done) => this.#transform.write(piece, done));
+    // The event that says so comes later.
+    if (this.#endsItself && this.consumed - before < piece.length) this.#ended = true;
   }
 
   /** Runs a flush of this kind, so that all input so far is in the output. */

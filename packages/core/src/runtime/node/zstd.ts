@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib';
 import type { Transform } from 'node:stream';
 import type { ByteStream } from '../../bytes/types.ts';
-import { loadZstd } from '../zstd-wasm.ts';
+import { zstdVersion } from '../zstd-wasm.ts';
 import { wasmCompressZstd } from '../zstd-wasm-encoder.ts';
 import { compressWith, ZlibRun } from './zlib-run.ts';
 
@@ -28,8 +28,7 @@ interface ZstdInZlib {
  * at high levels; it is used where it is the very version of the wasm module, so that the bytes are the same.
  */
 export async function* compressZstd(bytes: ByteStream, level: number): AsyncGenerator<Uint8Array, void, void> {
-  const { zstd } = await loadZstd();
-  if (hasZstd(zlib) && process.versions['zstd'] === zstd.version()) yield* nativeCompressZstd(zlib, bytes, level);
+  if (hasZstd(zlib) && process.versions['zstd'] === zstdVersion) yield* nativeCompressZstd(zlib, bytes, level);
   else yield* wasmCompressZstd(bytes, level);
 }
 

@@ -1,0 +1,114 @@
+import yargs from 'yargs';
+import type { Argv } from 'yargs';
+import type { GlobalValues, LoadedCommand, Work } from './command.ts';
+import { commands } from './commands.ts';
+import { UsageError } from './failure.ts';
+import type { Io } from './io.ts';
+import { globalOptions } from './options.ts';
+import { nearest } from './suggest.ts';
+import { version } from './version.ts';
+
+/** What a command line asks for: a command, or a text such as help. */
+export type Line = { readonly kind: 'work'; readonly work: Work; readonly values: GlobalValues } | { readonly kind: 'text'; readonly text: string };
+
+const completionFlag = '--get-yargs-completions';
+
+/** Reads a command line. Throws UsageError where it makes no sense. */
+export async function parseLine(args: readonly string[], io: Io): Promise<Line> {
+  if (args.includes(completionFlag)) {
+    const { completions } = await import('./completions.ts');
+    return { kind: 'text', text: await completions(args.slice(args.indexOf(completionFlag) + 1), io) };
+  }
+  const words = args[0] === 'help' ? helpLine(args.slice(1)) : args.length === 0 ? ['--help'] : args;
+  const loaded = await loadNamed(words);
+  let line: Line | undefined;
+  const parser = parserOf(loaded, io, (work, values) => (line = { kind: 'work', work, values }));
+  // With a callback yargs neither prints nor exits.
+  const { error, text } = await new Promise<{ error: Error | undefined | null; text: string }>((resolve, reject) => {
+    const parsed = parser.parse([...words], {}, (error, _, text) => resolve({ error, text }));
+    if (parsed instanceof Promise) parsed.catch(reject);
+  });
+  if (error) throw usageError(error, words, loaded);
+  if (text !== '') return { kind: 'text', text: `${text}\n` };
+  return line ?? fail('no command was given', 'See oci-tar help.');
+}
+
+/** Loads the commands that a line may be about, which is mostly one. */
+export async function loadNamed(words: readonly string[]): Promise<ReadonlyMap<string, LoadedCommand>> {
+  const names = Object.keys(commands).filter((name) => words.includes(name));
+  return new Map(await Promise.all(names.map(async (name) => [name, (await commands[name]?.load())?.command] as const)).then((all) => all.flatMap(([name, command]) => (command === undefined ? [] : [[name, command] as const]))));
+}
+
+/** The parser with the whole command table; flags are known only of the commands that are loaded. */
+export function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, io: Io, chosen: (work: Work, values: GlobalValues) => void): Argv {
+  const parser = yargs([])
+    .scriptName('oci-tar')
+    .usage('oci-tar <command> [flags]\n\nOCI images as files: export, import, copy, verify and create them, without a daemon.')
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'dot-notation': false,
+      'boolean-negation': false,
+      'greedy-arrays': false,
+    })
+    .locale('en')
+    .detectLocale(false)
+    .options(globalOptions)
+    .strict()
+    .demandCommand(1, 'no command was given')
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .wrap(Math.min(io.stdout.columns ?? 100, 110))
+    .help('help', 'Show help')
+    .alias('help', 'h')
+    .version('version', 'Show the version', version())
+    .alias('version', 'v')
+    .group(['help', 'version'], 'Everywhere:')
+    .epilogue('oci-tar help <command> explains a command, with examples. Images are kept in a local store: see --store.');
+  for (const [name, entry] of Object.entries(commands)) {
+    const command = loaded.get(name);
+    if (command !== undefined) command.attach(parser, name, entry.describe, chosen);
+    else if (entry.sameAs === undefined) parser.command(name, entry.describe);
+  }
+  return parser;
+}
+
+function helpLine(words: readonly string[]): readonly string[] {
+  const unknown = words.find((word) => !word.startsWith('-') && !(word in commands));
+  if (unknown !== undefined) throw unknownCommand(unknown);
+  return [...words, '--help'];
+}
+
+/** What yargs found wrong, in the words of this command line, with the name that was probably meant. */
+function usageError(error: Error, words: readonly string[], loaded: ReadonlyMap<string, LoadedCommand>): Error {
+  const [name, command] = [...loaded][0] ?? [];
+  const hint = command === undefined ? 'See oci-tar help.' : `Usage: oci-tar ${name} ${command.usage}`;
+  if (error.name !== 'YError') return error;
+  const [, unknown] = /^Unknown (?:argument|command)s?: (.*)$/.exec(error.message) ?? [];
+  if (unknown === undefined) return new UsageError(plain(error.message), hint);
+  const [first = ''] = unknown.split(', ');
+  const flag = words.find((word) => new RegExp(`^--?${RegExp.escape?.(first) ?? first.replace(/[^\w-]/g, '\\$&')}(?:=|$)`).test(word));
+  if (flag === undefined && command === undefined) return unknownCommand(first);
+  if (flag === undefined && !/^-/.test(first)) return words.includes(first) ? new UsageError(`unexpected argument: ${first}`, hint) : new UsageError(`unknown flag: ${first}`, hint);
+  const known = [...(command?.optionNames ?? []), ...Object.keys(globalOptions), 'help', 'version'];
+  const near = nearest(first, known);
+  return new UsageError(`unknown flag: ${first.length === 1 ? '-' : '--'}${first}`, near === undefined ? hint : `Did you mean --${near}?`);
+}
+
+function unknownCommand(name: string): UsageError {
+  const near = nearest(name, Object.keys(commands));
+  return new UsageError(`there is no command ${name}`, near === undefined ? 'See oci-tar help.' : `Did you mean oci-tar ${near}?`);
+}
+
+/** yargs' sentences, which span lines and count "non-option arguments", made readable. */
+function plain(message: string): string {
+  if (message.startsWith('Not enough non-option arguments')) return 'an argument is missing';
+  if (message.startsWith('Not enough arguments following')) return `--${message.replace(/^.*: /, '')} needs a value`;
+  const text = message.replace(/\s+/g, ' ').trim();
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function fail(message: string, hint: string): never {
+  throw new UsageError(message, hint);
+}

@@ -1,0 +1,63 @@
+import { existsSync, statSync } from 'node:fs';
+import { OciTarError, isOciTarError, onlyImage, openSource, parseLocation } from '@oci-tar/core';
+import type { ImageStore, Location, NamedImage } from '@oci-tar/core';
+import { note } from './context.ts';
+import type { Context } from './context.ts';
+import { UsageError } from './failure.ts';
+
+const archiveEnding = /\.(?:tar(?:\.gz|\.zst)?|tgz|tzst)$/i;
+
+/** Whether a word is a path and cannot well be an image: it starts like one, or ends like an archive. `-` counts too. */
+export function isPathLike(word: string): boolean {
+  return word === '-' || /^(?:\.{0,2}\/|\.{1,2}\\|[a-z]:[\\/])/i.test(word) || (archiveEnding.test(word) && !word.includes(':'));
+}
+
+/**
+ * Reads where images are: `store:NAME`, `oci:DIR`, `oci-archive:FILE`, each with `:REF` or without, a plain name in the
+ * local store, or a plain path to an archive or a layout (`out.tar`, `./layout`).
+ */
+export function placeOf(word: string): Location {
+  if (word === '-') throw new UsageError('an archive on standard input can only be imported', 'Run oci-tar import - first.');
+  if (!isPathLike(word)) return parseLocation(word);
+  const asArchive = parseLocation(`oci-archive:${word}`);
+  return isDirectory(asArchive.path ?? '') ? parseLocation(`oci:${word}`) : asArchive;
+}
+
+/** Opens a place, hands it on and closes it in the end. */
+export async function withSource<T>(context: Context, location: Location, work: (source: ImageStore) => Promise<T>): Promise<T> {
+  if (location.scheme === 'oci' && location.path !== undefined && !existsSync(location.path)) {
+    throw new OciTarError('NOT_FOUND', `${location.path} does not exist`, { side: 'source', subject: location.path });
+  }
+  const source = await openSource(location, { store: context.store, signal: context.signal, onNote: (text) => note(context, text) });
+  try {
+    return await work(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The image that a place names, or the only one there. */
+export async function imageAt(source: ImageStore, location: Location): Promise<NamedImage> {
+  return location.reference === undefined ? onlyImage(source) : resolveIn(source, location.reference);
+}
+
+/** The image that a place names, or all that are there. */
+export async function imagesAt(source: ImageStore, location: Location): Promise<readonly NamedImage[]> {
+  if (location.reference !== undefined) return [await resolveIn(source, location.reference)];
+  const images: NamedImage[] = [];
+  for await (const image of source.images()) images.push(image);
+  return images;
+}
+
+async function resolveIn(source: ImageStore, reference: string): Promise<NamedImage> {
+  try {
+    return await source.resolve(reference);
+  } catch (error) {
+    if (!isOciTarError(error, 'NOT_FOUND') || !existsSync(reference)) throw error;
+    throw new OciTarError('NOT_FOUND', error.message, { ...error.details, cause: error, hint: `There is a file ${reference} here; to mean that, write ./${reference}.` });
+  }
+}
+
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
