@@ -84,10 +84,14 @@ export async function entriesOf(archive: string): Promise<Entries> {
   return { entries, json: (name) => JSON.parse(texts.get(name) ?? 'null') as unknown };
 }
 
-/** One line for each file below a directory: path, type, mode, and what matters of its kind. Owners and times are left out. */
-export async function treeOf(directory: string): Promise<readonly string[]> {
-  // Sizes of directories and links of directories depend on the file system.
-  const found = await run('find', [directory, '-mindepth', '1', '(', '-type', 'f', '-printf', '%P\\tf %m %s bytes %n links\\n', '-o', '-printf', '%P\\t%y %m %l\\n', ')']);
+/**
+ * One line for each file below a directory: path, type, mode, and what matters of its kind; on request owner and time too.
+ * Sizes and links of directories are left out, since they depend on the file system.
+ */
+export async function treeOf(directory: string, { owners = false }: { readonly owners?: boolean } = {}): Promise<readonly string[]> {
+  const owner = owners ? '%U:%G %Ts ' : '';
+  const file = `%P\\tf %m ${owner}%s bytes %n links\\n`;
+  const found = await run('find', [directory, '-mindepth', '1', '(', '-type', 'f', '-printf', file, '-o', '-printf', `%P\\t%y %m ${owner}%l\\n`, ')']);
   return found.split('\n').filter((line) => line !== '').toSorted();
 }
 

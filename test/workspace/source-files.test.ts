@@ -17,7 +17,7 @@ describe('the imports of a source file', () => {
     [`const a = await import('./a.ts');`, './a.ts', false],
     [`type A = typeof import('./a.ts');`, './a.ts', true],
   ])('are found in %j', (text, specifier, typeOnly) => {
-    expect(importsOf(text)).toEqual([{ specifier, typeOnly }]);
+    expect(importsOf(text)).toEqual([{ specifier, typeOnly, lazy: text.includes('import(') }]);
   });
 
   it.each([

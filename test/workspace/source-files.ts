@@ -25,6 +25,8 @@ export interface Import {
   readonly specifier: string;
   /** True where only types are taken, so that nothing is loaded at run time. */
   readonly typeOnly: boolean;
+  /** True for `import()`, which waits until it is reached. */
+  readonly lazy: boolean;
 }
 
 /** The source without comments; strings stay as they are. */
@@ -45,8 +47,8 @@ export function importsOf(text: string): Import[] {
   const sideEffect = /^[ \t]*import\s*['"]([^'"\n]+)['"]/gm;
   const call = /(typeof\s+)?\bimport\(\s*['"]([^'"\n]+)['"]/g;
   return [
-    ...[...code.matchAll(fromModule)].map((match) => ({ specifier: match[2] ?? '', typeOnly: match[1] !== undefined })),
-    ...[...code.matchAll(sideEffect)].map((match) => ({ specifier: match[1] ?? '', typeOnly: false })),
-    ...[...code.matchAll(call)].map((match) => ({ specifier: match[2] ?? '', typeOnly: match[1] !== undefined })),
+    ...[...code.matchAll(fromModule)].map((match) => ({ specifier: match[2] ?? '', typeOnly: match[1] !== undefined, lazy: false })),
+    ...[...code.matchAll(sideEffect)].map((match) => ({ specifier: match[1] ?? '', typeOnly: false, lazy: false })),
+    ...[...code.matchAll(call)].map((match) => ({ specifier: match[2] ?? '', typeOnly: match[1] !== undefined, lazy: true })),
   ];
 }

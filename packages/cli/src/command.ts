@@ -51,8 +51,18 @@ export function defineCommand<const O extends OptionTable>(definition: CommandDe
       parser.command(`${name} ${spec}`.trim(), describe, builder, (values) => {
         const given: Readonly<Record<string, unknown>> = values;
         const texts = words.flatMap((word) => given[word] ?? []).map(String);
-        chosen((context) => definition.run(texts, values, context), values);
+        if (!fits(given, options) || !fits(given, globalOptions)) throw new Error(`the flags of ${name} were not read as they are declared`);
+        chosen((context) => definition.run(texts, given, context), given);
       });
     },
   };
+}
+
+/** Whether what yargs read is what the table declares; yargs' own types cannot say so of a table that is not known yet. */
+function fits<O extends OptionTable>(values: Readonly<Record<string, unknown>>, options: O): values is InferredOptionTypes<O> {
+  return Object.entries(options).every(([name, { type, array }]) => {
+    const value = values[name];
+    if (value === undefined) return true;
+    return array === true ? Array.isArray(value) && value.every((one) => typeof one === type) : typeof value === type;
+  });
 }

@@ -1,5 +1,5 @@
 import type { Io } from './io.ts';
-import { Progress } from './progress.ts';
+import type { Progress } from './progress.ts';
 import type { styler } from './style.ts';
 import { shown } from './style.ts';
 

@@ -35,8 +35,9 @@ export async function parseLine(args: readonly string[], io: Io): Promise<Line> 
 
 /** Loads the commands that a line may be about, which is mostly one. */
 export async function loadNamed(words: readonly string[]): Promise<ReadonlyMap<string, LoadedCommand>> {
-  const names = Object.keys(commands).filter((name) => words.includes(name));
-  return new Map(await Promise.all(names.map(async (name) => [name, (await commands[name]?.load())?.command] as const)).then((all) => all.flatMap(([name, command]) => (command === undefined ? [] : [[name, command] as const]))));
+  const loaded = new Map<string, LoadedCommand>();
+  for (const [name, entry] of Object.entries(commands)) if (words.includes(name)) loaded.set(name, (await entry.load()).command);
+  return loaded;
 }
 
 /** The parser with the whole command table; flags are known only of the commands that are loaded. */
@@ -88,9 +89,7 @@ function usageError(error: Error, words: readonly string[], loaded: ReadonlyMap<
   const [, unknown] = /^Unknown (?:argument|command)s?: (.*)$/.exec(error.message) ?? [];
   if (unknown === undefined) return new UsageError(plain(error.message), hint);
   const [first = ''] = unknown.split(', ');
-  const flag = words.find((word) => new RegExp(`^--?${RegExp.escape?.(first) ?? first.replace(/[^\w-]/g, '\\$&')}(?:=|$)`).test(word));
-  if (flag === undefined && command === undefined) return unknownCommand(first);
-  if (flag === undefined && !/^-/.test(first)) return words.includes(first) ? new UsageError(`unexpected argument: ${first}`, hint) : new UsageError(`unknown flag: ${first}`, hint);
+  if (words.includes(first)) return command === undefined ? unknownCommand(first) : new UsageError(`unexpected argument: ${first}`, hint);
   const known = [...(command?.optionNames ?? []), ...Object.keys(globalOptions), 'help', 'version'];
   const near = nearest(first, known);
   return new UsageError(`unknown flag: ${first.length === 1 ? '-' : '--'}${first}`, near === undefined ? hint : `Did you mean --${near}?`);

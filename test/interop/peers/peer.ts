@@ -25,7 +25,8 @@ export interface Lent<Peer> {
  * and nothing is started.
  */
 export function describeWith<Peer>(title: string, needs: Needs<Peer>, body: (lent: () => Lent<Peer>) => void): void {
-  describe(title, () => {
+  // Peers are slow where everything runs at once.
+  describe(title, { timeout: 60_000 }, () => {
     const missing = lacking(needs.tools, needs.root);
     let directory: string | undefined;
     let lent: Lent<Peer> | undefined;

@@ -10,15 +10,15 @@ export interface CopyRequest extends MoveOptions {
   readonly target: ImageStore;
   /** Which image; may be left out where the source has just one. */
   readonly reference?: string;
-  /** The image's name in the target; as in the source by default. */
-  readonly name?: string;
+  /** The image's name in the target; as in the source by default. Null: it is listed there without a name. */
+  readonly name?: string | null;
 }
 
 /** Copies one image from one place to another, verified on the way, its bytes unchanged. */
 export async function copyImage(request: CopyRequest): Promise<MoveReport> {
   const found = request.reference === undefined ? await onlyImage(request.source) : await request.source.resolve(request.reference);
-  const name = request.name ?? found.name;
-  const image: NamedImage = name === undefined ? { descriptor: found.descriptor } : { name, descriptor: found.descriptor };
+  const name = request.name === undefined ? found.name : request.name;
+  const image: NamedImage = name === undefined || name === null ? { descriptor: found.descriptor } : { name, descriptor: found.descriptor };
   const plan = await makePlan(request.source, [image], request);
   await transfer(plan, request.target, request);
   return reportOf(plan);

@@ -44,7 +44,8 @@ export async function importStream(archive: ByteStream, request: ImportRequest):
   const session = await beginOn(request.target, undefined, request.signal);
   try {
     const { bytes } = await decompressed(archive);
-    const received = await receiveArchive(bytes, session, request);
+    const { name: _newName, ...options } = request;
+    const received = await receiveArchive(bytes, session, options);
     const source = receivedStore(received, request.target);
     const plan = await makePlan(source, renamed(received.index.manifests.map(named), source.name, request), request);
     await pushAll(session, plan, request);

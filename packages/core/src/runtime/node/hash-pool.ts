@@ -67,7 +67,8 @@ class ThreadDigester implements Digester {
     if (this.#error !== undefined) throw this.#error;
     this.#behind += chunk.byteLength;
     // A copy, to be handed over without another: the chunk may be part of a larger buffer, and its reader keeps it.
-    this.#post({ op: 'update', chunk: chunk.slice() });
+    // Not `slice`, which on a Buffer is a view of the same bytes.
+    this.#post({ op: 'update', chunk: new Uint8Array(chunk) });
     if (this.#behind <= maxBehind) return;
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { exportImages, isOciTarError, localStore } from '@oci-tar/core';
+import type { ImageStore, Location } from '@oci-tar/core';
+import { defineCommand } from '../command.ts';
+import { print } from '../context.ts';
+import type { Context } from '../context.ts';
+import { UsageError } from '../failure.ts';
+import { compressOptions, compressionOf, platformOptions, platformsOf, textOption } from '../options.ts';
+import { noteGaps, reportJson, reportText } from '../outcome.ts';
+import { archiveOutput } from '../outputs.ts';
+import { imageAt, isDirectory, isPathLike, placeOf, withSource } from '../places.ts';
+
+export const command = defineCommand({
+  spec: '<image..>',
+  usage: '<image...> <out.tar|->',
+  words: { image: 'Images, by name or as oci:DIR:REF or oci-archive:FILE:REF; then the archive to write, where - is standard output' },
+  options: {
+    output: { ...textOption('The archive, instead of the last argument'), alias: 'o' },
+    ...platformOptions,
+    ...compressOptions,
+  },
+  examples: [
+    ['oci-tar export hello:1 hello.tar', 'one image into a file, which appears whole or not at all'],
+    ['oci-tar export hello:1 other:2 all.tar.zst', 'two images, compressed as the name says'],
+    ['oci-tar export hello:1 - | ssh host ctr images import -', 'straight into another machine'],
+    ['oci-tar export hello:1 -o arm.tar --platform linux/arm64', 'one platform of several'],
+  ],
+  remarks: 'The archive is an OCI image layout with a manifest.json for docker: docker, podman, ctr and skopeo read it. The same images give the same bytes.',
+  async run(words, options, context) {
+    const { images, output } = await divided(words, options.output, context);
+    const sink = archiveOutput(context, output);
+    const compression = compressionOf(options, output);
+    const places = images.map(placeOf);
+    const report = await withSource(context, commonPlace(places), async (source) => {
+      const references = await referencesOf(source, places);
+      context.progress.start('exporting');
+      return exportImages({
+        source,
+        references,
+        output: sink,
+        signal: context.signal,
+        onEvent: (event) => context.progress.event(event),
+        ...platformsOf(options),
+        ...compression,
+      });
+    });
+    noteGaps(context, report.gaps);
+    const where = typeof sink === 'string' ? `to ${sink}` : 'to standard output';
+    await print(context, { json: { output, ...reportJson(report) }, text: reportText('exported', report, where) }, typeof sink === 'string' ? 'stdout' : 'stderr');
+  },
+});
+
+/** Which words are images and which is the archive. */
+async function divided(words: readonly string[], given: string | undefined, context: Context): Promise<{ readonly images: readonly string[]; readonly output: string }> {
+  if (given !== undefined) return { images: words, output: given };
+  const [first = '', ...others] = words;
+  const output = words.at(-1) ?? '';
+  const images = words.slice(0, -1);
+  if (others.length === 0) {
+    throw isPathLike(first)
+      ? new UsageError('no image was named', `Name it before the archive: oci-tar export IMAGE ${first}`)
+      : new UsageError('no archive was named', `Name the file to write, or - for standard output: oci-tar export ${first} out.tar`);
+  }
+  if (isPathLike(output) || existsSync(output)) return { images, output };
+  if (isPathLike(first) || isFile(first)) {
+    throw new UsageError('the archive comes last here, after the images (in ctr it comes first)', `Write: oci-tar export ${others.join(' ')} ${first}`);
+  }
+  if (output.includes(':') || (await isImage(output, context))) {
+    throw new UsageError(`${output} is an image, so no archive was named`, `Name the file to write: oci-tar export ${words.join(' ')} out.tar`);
+  }
+  return { images, output };
+}
+
+function isFile(path: string): boolean {
+  return existsSync(path) && !isDirectory(path);
+}
+
+async function isImage(name: string, context: Context): Promise<boolean> {
+  const store = await localStore(context.store);
+  try {
+    await store.resolve(name);
+    return true;
+  } catch (error) {
+    if (isOciTarError(error)) return false;
+    throw error;
+  } finally {
+    await store.close();
+  }
+}
+
+/** The one place that all the images are in. */
+function commonPlace(places: readonly Location[]): Location {
+  const [first] = places;
+  if (first === undefined) throw new UsageError('no image was named');
+  const other = places.find(({ scheme, path }) => scheme !== first.scheme || path !== first.path);
+  if (other !== undefined) throw new UsageError('the images are in different places', 'Copy them into the local store first: oci-tar copy SOURCE store:NAME');
+  return first;
+}
+
+async function referencesOf(source: ImageStore, places: readonly Location[]): Promise<readonly string[]> {
+  const references: string[] = [];
+  for (const place of places) {
+    const { name, descriptor } = await imageAt(source, place);
+    references.push(place.reference ?? name ?? descriptor.digest);
+  }
+  return references;
+}

@@ -1,0 +1,75 @@
+import { formatPlatform, isOciTarError, makePlan, shortDigest, verifyImages } from '@oci-tar/core';
+import type { ImageStore, NamedImage, VerifyReport } from '@oci-tar/core';
+import { defineCommand } from '../command.ts';
+import { note, print } from '../context.ts';
+import type { Context } from '../context.ts';
+import { exitStatus } from '../failure.ts';
+import { familiar } from '../outcome.ts';
+import { imagesAt, placeOf, withSource } from '../places.ts';
+import { counted, formatSize, shown } from '../style.ts';
+
+export const command = defineCommand({
+  spec: '[place..]',
+  words: { place: 'Names, archives, layout directories (hello:1, out.tar, oci:DIR); the whole local store by default' },
+  options: {},
+  examples: [
+    ['oci-tar verify', 'every image in the local store'],
+    ['oci-tar verify out.tar', 'an archive, without importing it'],
+    ['oci-tar verify hello:1 oci:layout:v1', 'single images'],
+  ],
+  remarks: 'Reads every blob once: its digest and size, that everything referred to is there, and that each layer unpacks to the diffID in the config. Exit status 4 when something is wrong.',
+  async run(words, _, context) {
+    const results: PlaceReport[] = [];
+    for (const word of words.length === 0 ? ['store:'] : words) results.push(await verified(word, context));
+    const sound = results.every(({ report }) => report.problems.length === 0);
+    await print(context, { json: { ok: sound, places: results.map(jsonOf) }, text: results.map((result) => textOf(result, context)).join('') });
+    return sound ? exitStatus.ok : exitStatus.damaged;
+  },
+});
+
+interface PlaceReport {
+  readonly place: string;
+  readonly report: VerifyReport;
+}
+
+async function verified(word: string, context: Context): Promise<PlaceReport> {
+  const place = placeOf(word);
+  return withSource(context, place, async (source) => {
+    const images = await imagesAt(source, place);
+    context.progress.start('verifying', await totalOf(source, images, context));
+    const report = await verifyImages(source, images, { signal: context.signal, onBytes: (count) => context.progress.add(count) });
+    if (report.absent.length > 0) {
+      const names = report.absent.map(({ platform, digest }) => (platform === undefined ? shortDigest(digest) : formatPlatform(platform)));
+      note(context, `not here, which is no fault: ${names.slice(0, 8).join(', ')}${names.length > 8 ? ` and ${names.length - 8} more` : ''}`);
+    }
+    return { place: word === 'store:' ? context.store : word, report };
+  });
+}
+
+/** How much there is to read; unknown where an image is not whole, which the verification will find. */
+async function totalOf(source: ImageStore, images: readonly NamedImage[], context: Context): Promise<number | undefined> {
+  try {
+    return (await makePlan(source, images, { signal: context.signal })).size;
+  } catch (error) {
+    if (isOciTarError(error)) return undefined;
+    throw error;
+  }
+}
+
+function jsonOf({ place, report: { images, blobs, bytes, absent, problems } }: PlaceReport): object {
+  return {
+    place,
+    images,
+    blobs,
+    bytes,
+    absent: absent.map(({ digest, platform }) => ({ digest, ...(platform === undefined ? {} : { platform: formatPlatform(platform) }) })),
+    problems: problems.map(({ image, descriptor, code, message }) => ({ image, digest: descriptor.digest, mediaType: descriptor.mediaType, code, message })),
+  };
+}
+
+function textOf({ place, report }: PlaceReport, { style }: Context): string {
+  const { images, blobs, bytes, problems } = report;
+  const lines = problems.map(({ image, code, message }) => `  ${style('red', code)} ${shown(familiar(image))}: ${shown(message)}\n`).join('');
+  const verdict = problems.length === 0 ? style('green', 'ok') : style('red', counted(problems.length, 'problem'));
+  return `${place}: ${verdict} (${counted(images, 'image')}, ${counted(blobs, 'blob')}, ${formatSize(bytes)})\n${lines}`;
+}
