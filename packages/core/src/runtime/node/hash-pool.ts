@@ -3,12 +3,23 @@ import { Worker } from 'node:worker_threads';
 import type { Digester, HashAlgorithm } from '../digester.ts';
 
 /** How far a digester may fall behind before its caller waits: memory is bounded by this for each digester. */
-const maxBehind = 4 * 1024 * 1024;
+const maxBehind = 2 * 1024 * 1024;
 
 interface Reply {
   readonly id: number;
   readonly taken?: number;
+  readonly buffer?: ArrayBuffer;
   readonly hex?: string;
+}
+
+/** Memory that has come back from the threads, to be filled again. */
+const spares: ArrayBuffer[] = [];
+const mostSpares = 8;
+const spareSize = 1024 * 1024;
+
+function spareOf(size: number): ArrayBuffer {
+  const spare = size <= spareSize ? spares.pop() : undefined;
+  return spare ?? new ArrayBuffer(Math.max(size, spareSize));
 }
 
 class HashThread {
@@ -18,7 +29,10 @@ class HashThread {
   constructor() {
     // A thread that has nothing to do must not keep the process alive.
     this.#worker.unref();
-    this.#worker.on('message', (reply: Reply) => this.#digesters.get(reply.id)?.receive(reply));
+    this.#worker.on('message', (reply: Reply) => {
+      if (reply.buffer !== undefined && reply.buffer.byteLength === spareSize && spares.length < mostSpares) spares.push(reply.buffer);
+      this.#digesters.get(reply.id)?.receive(reply);
+    });
     this.#worker.on('error', (error) => {
       // What the thread had taken is lost with it; from now on nothing is sent to one again.
       broken = true;
@@ -38,8 +52,8 @@ class HashThread {
     return digester;
   }
 
-  #post(id: number, request: { op: 'update'; chunk: Uint8Array<ArrayBuffer> } | { op: 'hex' | 'drop' } | 'closed'): void {
-    if (request !== 'closed') this.#worker.postMessage({ id, ...request }, 'chunk' in request ? [request.chunk.buffer] : []);
+  #post(id: number, request: Request): void {
+    if (request !== 'closed') this.#worker.postMessage({ id, ...request }, 'buffer' in request ? [request.buffer] : []);
     if (request === 'closed' || request.op === 'drop') {
       this.#digesters.delete(id);
       if (this.#digesters.size === 0) this.#worker.unref();
@@ -47,7 +61,8 @@ class HashThread {
   }
 }
 
-type Post = (request: { op: 'update'; chunk: Uint8Array<ArrayBuffer> } | { op: 'hex' | 'drop' } | 'closed') => void;
+type Request = { op: 'update'; buffer: ArrayBuffer; length: number } | { op: 'hex' | 'drop' } | 'closed';
+type Post = (request: Request) => void;
 
 class ThreadDigester implements Digester {
   readonly id: number;
@@ -66,9 +81,10 @@ class ThreadDigester implements Digester {
   update(chunk: Uint8Array): Promise<void> | void {
     if (this.#error !== undefined) throw this.#error;
     this.#behind += chunk.byteLength;
-    // A copy, to be handed over without another: the chunk may be part of a larger buffer, and its reader keeps it.
-    // Not `slice`, which on a Buffer is a view of the same bytes.
-    this.#post({ op: 'update', chunk: new Uint8Array(chunk) });
+    // A copy, since the chunk stays its reader's; handed over and back without another.
+    const buffer = spareOf(chunk.byteLength);
+    new Uint8Array(buffer).set(chunk);
+    this.#post({ op: 'update', buffer, length: chunk.byteLength });
     if (this.#behind <= maxBehind) return;
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
