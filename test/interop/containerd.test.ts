@@ -144,6 +144,21 @@ describeWith('containerd and its own archives', containerd, (lent) => {
     expect(await digestsOf(target)).toEqual(expectedDigests());
   });
 
+  it('may name images without a tag or by digest; the full names stay', async () => {
+    const { peer, directory: own } = lent();
+    const ctr = await filled(peer.namespace('odd'), own);
+    const { name, digest } = samples.of.gzip;
+    const byDigest = `docker.io/library/hello@${digest}`;
+    for (const odd of ['example.org/tagless', byDigest]) await ctr.ctr('images', 'tag', name, odd);
+    const theirs = join(own, 'odd.tar');
+    await ctr.ctr('images', 'export', theirs, 'example.org/tagless', byDigest);
+    const store = await imported(own, theirs);
+    expect(await digestsOf(store)).toEqual(new Map([['example.org/tagless:latest', digest], [byDigest, digest]]));
+    const again = peer.namespace('odd-again');
+    await again.ctr('images', 'import', '--no-unpack', await exported(own, store, ['example.org/tagless:latest', byDigest]));
+    expect(await again.images()).toEqual(await digestsOf(store));
+  });
+
   it('may lack platforms; we import what is there and export it again as it was', async () => {
     const { peer, directory: own } = lent();
     const ctr = await filled(peer.namespace('lacking'), own);

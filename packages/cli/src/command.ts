@@ -1,16 +1,18 @@
 import type { Argv, InferredOptionTypes, Options } from 'yargs';
 import type { Context } from './context.ts';
+import { UsageError } from './failure.ts';
 import { globalOptions } from './options.ts';
+import { table } from './style.ts';
 
 type OptionTable = Readonly<Record<string, Options>>;
 
 /** One command, as its file describes it. */
 export interface CommandDefinition<O extends OptionTable> {
-  /** What follows the name, in yargs' own notation: `<archive> [new-name]`. */
+  /** What follows the name: `<needed>`, `[optional]`, the last one with `..` where there can be several. */
   readonly spec: string;
   /** The same for people, where that differs. */
   readonly usage?: string;
-  /** What each word of `spec` means. */
+  /** What each of these means. */
   readonly words: Readonly<Record<string, string>>;
   readonly options: O;
   /** A command line and what it does; the reader is new to all of this. */
@@ -28,7 +30,8 @@ export type GlobalValues = InferredOptionTypes<typeof globalOptions>;
 /** A command whose file is loaded, ready for yargs. */
 export interface LoadedCommand {
   readonly usage: string;
-  readonly optionNames: readonly string[];
+  /** Its own flags, without dashes, and what they are for. */
+  readonly flags: Readonly<Record<string, string>>;
   /** `chosen` is called, while the line is parsed, when it is this command that was asked for. */
   attach(parser: Argv, name: string, describe: string, chosen: (work: Work, values: GlobalValues) => void): void;
 }
@@ -36,26 +39,42 @@ export interface LoadedCommand {
 export function defineCommand<const O extends OptionTable>(definition: CommandDefinition<O>): LoadedCommand {
   const { spec, options, examples, remarks } = definition;
   const usage = definition.usage ?? spec;
-  const words = [...spec.matchAll(/[<[]([\w-]+)(?:\.\.)?[>\]]/g)].map((match) => match[1] ?? '');
+  const wordRows = Object.entries(definition.words).map(([word, text]) => [`  ${word}`, text]);
+  const wordTexts = wordRows.length === 0 ? [] : [`Arguments:\n${table(wordRows).trimEnd()}`];
+  const exampleText = ['Examples:', ...examples.map(([line, does]) => `  $ ${line}\n      ${does}`)].join('\n');
   return {
     usage,
-    optionNames: Object.keys(options),
+    flags: describeFlags(options),
     attach(parser, name, describe, chosen) {
       const builder = (own: Argv) => {
-        own.usage(`oci-tar ${name} ${usage}\n\n${describe}`);
-        for (const word of words) own.positional(word, { type: 'string', describe: definition.words[word] ?? '' });
-        for (const [line, does] of examples) own.example(`$ ${line}`, `\n    ${does}`);
-        if (remarks !== undefined) own.epilogue(remarks);
-        return own.options(globalOptions).options(options);
+        own.usage(`oci-tar ${name} ${usage}`.trim() + `\n\n${describe}.`);
+        // yargs' own lists would squeeze all this into columns and tear the lines that people want to copy.
+        own.epilogue([...wordTexts, exampleText, ...(remarks === undefined ? [] : [remarks])].join('\n\n'));
+        return own.options(options);
       };
-      parser.command(`${name} ${spec}`.trim(), describe, builder, (values) => {
+      // The words are taken from what yargs leaves over: as positionals of its own it would lose a lone `-`.
+      parser.command(name, describe, builder, (values) => {
         const given: Readonly<Record<string, unknown>> = values;
-        const texts = words.flatMap((word) => given[word] ?? []).map(String);
+        const texts = values._.slice(1).map(String);
+        checkCount(texts, spec, `Usage: oci-tar ${name} ${usage}`);
         if (!fits(given, options) || !fits(given, globalOptions)) throw new Error(`the flags of ${name} were not read as they are declared`);
         chosen((context) => definition.run(texts, given, context), given);
       });
     },
   };
+}
+
+/** What each option is for. */
+export function describeFlags(options: OptionTable): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(options).map(([name, { describe }]) => [name, describe ?? '']));
+}
+
+/** As many words as the spec has room for: `<needed>`, `[optional]`, `<many..>`. */
+function checkCount(words: readonly string[], spec: string, hint: string): void {
+  const least = spec.match(/</g)?.length ?? 0;
+  const most = spec.includes('..') ? Infinity : least + (spec.match(/\[/g)?.length ?? 0);
+  if (words.length < least) throw new UsageError('an argument is missing', hint);
+  if (words.length > most) throw new UsageError(`unexpected argument: ${words[most] ?? ''}`, hint);
 }
 
 /** Whether what yargs read is what the table declares; yargs' own types cannot say so of a table that is not known yet. */

@@ -44,7 +44,7 @@ const meanings: Readonly<Record<ErrorCode, Meaning>> = {
   LIMIT_EXCEEDED: damaged,
   UNSUPPORTED: { status: exitStatus.unsupported },
   CONFLICT: { status: exitStatus.conflict },
-  NO_SPACE: { status: exitStatus.denied, hint: 'Make room, or choose another place; nothing half-written was left.' },
+  NO_SPACE: { status: exitStatus.denied, hint: 'Make room, or choose another place.' },
   READ_ONLY: { status: exitStatus.denied, hint: 'Choose another place; that of the store is set by --store or OCI_TAR_STORE.' },
   FORBIDDEN: { status: exitStatus.denied, hint: 'Check who owns it, or choose another place.' },
   UNAUTHORIZED: { status: exitStatus.denied },

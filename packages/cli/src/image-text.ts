@@ -21,13 +21,17 @@ export function imageText({ image, annotations, manifests, absent }: ImageDetail
 }
 
 function manifestText({ manifest, config }: ManifestDetails): string {
-  const rows = table([...(config === undefined ? [] : configRows(config)), ...annotationRows('Annotations:', manifest.annotations)]);
   const diffIDs = config?.rootfs.diff_ids ?? [];
   const layers = table(
     manifest.layers.map((layer, position) => ['', layer.digest, formatSize(layer.size), shortType(layer.mediaType), diffIDs[position] === undefined ? '' : `diffID ${shortDigest(diffIDs[position])}`]),
   );
   const size = manifest.layers.reduce((sum, layer) => sum + layer.size, manifest.config.size);
-  return shown(`${indented(rows)}  Layers:       ${manifest.layers.length} (${formatSize(size)} with the config)\n${indented(layers)}`);
+  const rows = table([
+    ...(config === undefined ? [] : configRows(config)),
+    ...annotationRows('Annotations:', manifest.annotations),
+    ['Layers:', `${manifest.layers.length}, ${formatSize(size)} with the config`],
+  ]);
+  return shown(indented(rows) + indented(layers));
 }
 
 function configRows({ created, author, config = {} }: ImageConfig): readonly (readonly string[])[] {

@@ -8,6 +8,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by Ctrl-C and its like. */
   readonly signal: AbortSignal;
+  /** Of this program. */
+  readonly version: string;
 }
 
 export interface Input {

@@ -29,7 +29,7 @@ export function reportJson({ images, blobs, bytes, gaps }: MoveReport): object {
 
 /** One line an image, then what moved in all. */
 export function reportText(did: string, { images, blobs, bytes }: MoveReport, where: string): string {
-  const lines = images.map((image) => `${displayName(image)}  ${image.descriptor.digest}\n`).join('');
+  const lines = images.map(({ name, descriptor }) => `${name === undefined ? '<none>' : familiar(name)}  ${descriptor.digest}\n`).join('');
   return `${lines}${did} ${counted(images.length, 'image')} ${where}: ${counted(blobs, 'blob')}, ${formatSize(bytes)}\n`;
 }
 

@@ -6,7 +6,6 @@ import { UsageError } from './failure.ts';
 import type { Io } from './io.ts';
 import { globalOptions } from './options.ts';
 import { nearest } from './suggest.ts';
-import { version } from './version.ts';
 
 /** What a command line asks for: a command, or a text such as help. */
 export type Line = { readonly kind: 'work'; readonly work: Work; readonly values: GlobalValues } | { readonly kind: 'text'; readonly text: string };
@@ -24,24 +23,25 @@ export async function parseLine(args: readonly string[], io: Io): Promise<Line> 
   let line: Line | undefined;
   const parser = parserOf(loaded, io, (work, values) => (line = { kind: 'work', work, values }));
   // With a callback yargs neither prints nor exits.
-  const { error, text } = await new Promise<{ error: Error | undefined | null; text: string }>((resolve, reject) => {
-    const parsed = parser.parse([...words], {}, (error, _, text) => resolve({ error, text }));
+  const { error, text, unused } = await new Promise<{ error: Error | undefined | null; text: string; unused: readonly (string | number)[] }>((resolve, reject) => {
+    const parsed = parser.parse([...words], {}, (error, values, text) => resolve({ error, text, unused: '_' in values ? values._ : [] }));
     if (parsed instanceof Promise) parsed.catch(reject);
   });
-  if (error) throw usageError(error, words, loaded);
+  if (error) throw usageError(error, loaded);
   if (text !== '') return { kind: 'text', text: `${text}\n` };
-  return line ?? fail('no command was given', 'See oci-tar help.');
+  if (line !== undefined) return line;
+  throw unused[0] === undefined ? new UsageError('no command was given', 'See oci-tar help.') : unknownCommand(String(unused[0]));
 }
 
 /** Loads the commands that a line may be about, which is mostly one. */
-export async function loadNamed(words: readonly string[]): Promise<ReadonlyMap<string, LoadedCommand>> {
+async function loadNamed(words: readonly string[]): Promise<ReadonlyMap<string, LoadedCommand>> {
   const loaded = new Map<string, LoadedCommand>();
   for (const [name, entry] of Object.entries(commands)) if (words.includes(name)) loaded.set(name, (await entry.load()).command);
   return loaded;
 }
 
 /** The parser with the whole command table; flags are known only of the commands that are loaded. */
-export function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, io: Io, chosen: (work: Work, values: GlobalValues) => void): Argv {
+function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, io: Io, chosen: (work: Work, values: GlobalValues) => void): Argv {
   const parser = yargs([])
     .scriptName('oci-tar')
     .usage('oci-tar <command> [flags]\n\nOCI images as files: export, import, copy, verify and create them, without a daemon.')
@@ -56,14 +56,13 @@ export function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, io: Io, cho
     .locale('en')
     .detectLocale(false)
     .options(globalOptions)
-    .strict()
-    .demandCommand(1, 'no command was given')
+    .strictOptions()
     .exitProcess(false)
     .showHelpOnFail(false)
     .wrap(Math.min(io.stdout.columns ?? 100, 110))
     .help('help', 'Show help')
     .alias('help', 'h')
-    .version('version', 'Show the version', version())
+    .version('version', 'Show the version', io.version)
     .alias('version', 'v')
     .group(['help', 'version'], 'Everywhere:')
     .epilogue('oci-tar help <command> explains a command, with examples. Images are kept in a local store: see --store.');
@@ -82,15 +81,14 @@ function helpLine(words: readonly string[]): readonly string[] {
 }
 
 /** What yargs found wrong, in the words of this command line, with the name that was probably meant. */
-function usageError(error: Error, words: readonly string[], loaded: ReadonlyMap<string, LoadedCommand>): Error {
+function usageError(error: Error, loaded: ReadonlyMap<string, LoadedCommand>): Error {
   const [name, command] = [...loaded][0] ?? [];
   const hint = command === undefined ? 'See oci-tar help.' : `Usage: oci-tar ${name} ${command.usage}`;
   if (error.name !== 'YError') return error;
-  const [, unknown] = /^Unknown (?:argument|command)s?: (.*)$/.exec(error.message) ?? [];
+  const [, unknown] = /^Unknown arguments?: (.*)$/.exec(error.message) ?? [];
   if (unknown === undefined) return new UsageError(plain(error.message), hint);
   const [first = ''] = unknown.split(', ');
-  if (words.includes(first)) return command === undefined ? unknownCommand(first) : new UsageError(`unexpected argument: ${first}`, hint);
-  const known = [...(command?.optionNames ?? []), ...Object.keys(globalOptions), 'help', 'version'];
+  const known = [...Object.keys(command?.flags ?? {}), ...Object.keys(globalOptions), 'help', 'version'];
   const near = nearest(first, known);
   return new UsageError(`unknown flag: ${first.length === 1 ? '-' : '--'}${first}`, near === undefined ? hint : `Did you mean --${near}?`);
 }
@@ -100,14 +98,13 @@ function unknownCommand(name: string): UsageError {
   return new UsageError(`there is no command ${name}`, near === undefined ? 'See oci-tar help.' : `Did you mean oci-tar ${near}?`);
 }
 
-/** yargs' sentences, which span lines and count "non-option arguments", made readable. */
+/** yargs' sentences, which span lines, made readable. */
 function plain(message: string): string {
-  if (message.startsWith('Not enough non-option arguments')) return 'an argument is missing';
+  const [, option, given, choices] = /Argument: (\S+), Given: (.*), Choices: (.*)/.exec(message) ?? [];
+  if (option !== undefined) return `--${option} cannot be ${given}, only one of ${choices}`;
+  const [, one, other] = /^Arguments (\S+) and (\S+) are mutually exclusive/.exec(message) ?? [];
+  if (one !== undefined) return `--${one} and --${other} exclude each other`;
   if (message.startsWith('Not enough arguments following')) return `--${message.replace(/^.*: /, '')} needs a value`;
   const text = message.replace(/\s+/g, ' ').trim();
   return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-function fail(message: string, hint: string): never {
-  throw new UsageError(message, hint);
 }

@@ -28,11 +28,21 @@ export async function withSource<T>(context: Context, location: Location, work: 
   if (location.scheme === 'oci' && location.path !== undefined && !existsSync(location.path)) {
     throw new OciTarError('NOT_FOUND', `${location.path} does not exist`, { side: 'source', subject: location.path });
   }
-  const source = await openSource(location, { store: context.store, signal: context.signal, onNote: (text) => note(context, text) });
+  const source = await naming(location.path ?? '', () => openSource(location, { store: context.store, signal: context.signal, onNote: (text) => note(context, text) }));
   try {
-    return await work(source);
+    return await naming(location.path ?? '', () => work(source));
   } finally {
     await source.close();
+  }
+}
+
+/** Has damage told with the name of the archive that has it. */
+export async function naming<T>(archive: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isOciTarError(error) || !(error.code === 'INVALID_TAR' || error.code === 'INVALID_COMPRESSION') || error.message.includes(archive)) throw error;
+    throw new OciTarError(error.code, `${archive}: ${error.message}`, { ...error.details, cause: error });
   }
 }
 

@@ -8,11 +8,12 @@ import type { Io } from './io.ts';
 const readSize = 1024 * 1024;
 
 /** The streams and the environment of this process. Nothing is opened before it is used. */
-export function processIo(signal: AbortSignal): Io {
+export function processIo(signal: AbortSignal, version: string): Io {
   // Without a listener a reader that goes away would end the process with a stack trace.
   process.stderr.on('error', () => {});
   return {
     signal,
+    version,
     env: process.env,
     stdin: { isTerminal: isatty(0), bytes: stdinBytes },
     stdout: {

@@ -13,7 +13,10 @@ import { imageAt, isDirectory, isPathLike, placeOf, withSource } from '../places
 export const command = defineCommand({
   spec: '<image..>',
   usage: '<image...> <out.tar|->',
-  words: { image: 'Images, by name or as oci:DIR:REF or oci-archive:FILE:REF; then the archive to write, where - is standard output' },
+  words: {
+    image: 'Names in the local store, or oci:DIR[:REF], oci-archive:FILE[:REF]',
+    'out.tar': 'The archive to write; - is standard output',
+  },
   options: {
     output: { ...textOption('The archive, instead of the last argument'), alias: 'o' },
     ...platformOptions,

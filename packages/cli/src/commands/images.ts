@@ -10,7 +10,7 @@ import { formatSize, shown, table } from '../style.ts';
 
 export const command = defineCommand({
   spec: '[place]',
-  words: { place: 'An archive or a layout directory (out.tar, oci:DIR); the local store by default' },
+  words: { place: 'An archive or a layout (out.tar, oci:DIR); the local store by default' },
   options: { digests: flagOption('Whole digests') },
   examples: [
     ['oci-tar images', 'what is in the local store'],

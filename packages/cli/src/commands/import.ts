@@ -1,14 +1,13 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { abortable, detectCodec, fileSource, importImages, importStream, localStore, normalizeName, openArchive } from '@oci-tar/core';
 import type { ByteSource, ByteStream, ImageStore, ImportRequest, MoveReport } from '@oci-tar/core';
-import { statSync } from 'node:fs';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { platformOptions, platformsOf, textOption } from '../options.ts';
 import { displayName, noteGaps, reportJson, reportText } from '../outcome.ts';
-import { isDirectory } from '../places.ts';
+import { isDirectory, naming } from '../places.ts';
 
 const standardInput: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 
@@ -48,7 +47,7 @@ export const command = defineCommand({
       ...(name === undefined ? {} : { name }),
       ...(baseName === undefined ? {} : { baseName }),
     };
-    const report = await imported(archive, request, context).finally(() => target.close());
+    const report = await naming(standardInput.has(archive) ? 'standard input' : archive, () => imported(archive, request, context)).finally(() => target.close());
     noteGaps(context, report.gaps);
     await print(context, {
       json: reportJson(report),

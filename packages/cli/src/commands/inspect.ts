@@ -12,7 +12,7 @@ import { imageAt, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<image>',
-  words: { image: 'A name in the local store, or a place: out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]' },
+  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]' },
   options: {
     raw: { ...flagOption("The bytes of the image's manifest or index, unchanged"), conflicts: 'config' },
     config: flagOption("The bytes of the image's config, unchanged"),

@@ -5,7 +5,7 @@ import type { ImageDriver } from '../layout/driver.ts';
 import { entryPath } from '../layout/entry-path.ts';
 import { digestOfBlobPath } from '../spec/digest.ts';
 import { defaultLimits } from '../spec/limits.ts';
-import { indexTar } from '../tar/seek.ts';
+import { seekTar } from '../tar/seek.ts';
 import { layoutPathParts } from './path.ts';
 
 export interface TarReaderOptions {
@@ -61,7 +61,7 @@ export async function tarReader(archive: ByteSource, options: TarReaderOptions =
 
 async function findFiles(archive: ByteSource, name: string, signal: AbortSignal | undefined): Promise<ReadonlyMap<string, Place>> {
   const places = new Map<string, Place>();
-  for (const entry of await indexTar(archive, signal === undefined ? {} : { signal })) {
+  for await (const entry of seekTar(archive, signal === undefined ? {} : { signal })) {
     if (entry.type !== 'file') continue;
     const path = entryPath(entry.path);
     const place = { offset: entry.dataOffset, size: entry.size };

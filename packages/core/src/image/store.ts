@@ -12,7 +12,7 @@ export interface NamedImage {
 export interface ImageStore {
   readonly name: string;
   images(): AsyncIterable<NamedImage>;
-  /** The descriptor that a reference (`name:tag`, `name@digest`, a bare tag) points to here. NOT_FOUND, naming the near ones. */
+  /** The descriptor that a reference (`name:tag`, `name@digest`, a bare tag) points to here. NOT_FOUND, naming the near ones; CONFLICT for a tag alone that several images have. */
   resolve(reference: string): Promise<NamedImage>;
   /** Raw, unverified bytes of a blob. NOT_FOUND; SIZE_MISMATCH where the medium already knows better. */
   open(blob: Descriptor): Promise<ByteSource>;

@@ -1,4 +1,3 @@
-import { distance } from 'fastest-levenshtein';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
 import type { Plan } from '../image/plan.ts';
@@ -6,13 +5,12 @@ import type { ImageStore, NamedImage, WriteSession } from '../image/store.ts';
 import { archiveSession } from '../layout/archive.ts';
 import type { ImageDriver } from '../layout/driver.ts';
 import { checkLayout, hasLayout, readIndex, writeIndex } from '../layout/files.ts';
-import { isNamed } from '../layout/names.ts';
+import { findEntry, findImage, imageOf, noImage } from '../layout/find.ts';
+import { primaryKeys } from '../layout/names.ts';
 import type { NameStyle } from '../layout/names.ts';
 import { layoutSession } from '../layout/session.ts';
-import { archiveName } from '../spec/annotation.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { blobPath, isDigest } from '../spec/digest.ts';
-import { familiarReference } from '../spec/reference.ts';
+import { blobPath } from '../spec/digest.ts';
 
 export interface LayoutStoreOptions {
   /** For messages; the driver's name by default. */
@@ -43,15 +41,11 @@ class LayoutStore implements ImageStore {
   }
 
   async *images(): AsyncIterable<NamedImage> {
-    for (const descriptor of await this.#entries()) yield named(descriptor);
+    for (const descriptor of await this.#entries()) yield imageOf(descriptor);
   }
 
   async resolve(reference: string): Promise<NamedImage> {
-    const manifests = await this.#entries();
-    const digest = reference.slice(reference.indexOf('@') + 1);
-    const found = manifests.find((entry) => isNamed(entry, reference)) ?? (isDigest(digest) ? manifests.find((entry) => entry.digest === digest) : undefined);
-    if (found !== undefined) return isNamed(found, reference) || isDigest(reference) ? named(found) : { name: reference, descriptor: found };
-    throw notFound(reference, manifests, this.name);
+    return findImage(await this.#entries(), reference, this.name);
   }
 
   open(blob: Descriptor): Promise<ByteSource> {
@@ -65,11 +59,13 @@ class LayoutStore implements ImageStore {
   }
 
   async remove(reference: string): Promise<void> {
-    if ((await this.#entries()).length === 0) throw notFound(reference, [], this.name);
+    if ((await this.#entries()).length === 0) throw noImage([], reference, this.name);
     await this.#driver.exclusive(async () => {
       const index = await readIndex(this.#driver);
-      const kept = index.manifests.filter((entry) => !isNamed(entry, reference));
-      if (kept.length === index.manifests.length) throw notFound(reference, index.manifests, this.name);
+      const found = findEntry(index.manifests, reference, this.name);
+      if (found === undefined) throw noImage(index.manifests, reference, this.name);
+      const gone = new Set(primaryKeys(found));
+      const kept = index.manifests.filter((entry) => !primaryKeys(entry).some((key) => gone.has(key)));
       await writeIndex(this.#driver, kept, index);
     });
   }
@@ -109,27 +105,4 @@ async function openBlobFile(driver: ImageDriver, { digest, size, mediaType }: De
     actual: source.size,
     subject: digest,
   });
-}
-
-function named(descriptor: Descriptor): NamedImage {
-  const name = archiveName(descriptor.annotations);
-  return name === undefined ? { descriptor } : { name, descriptor };
-}
-
-/** The names that are spelled most like the one that is not there, at most three. */
-function notFound(reference: string, entries: readonly Descriptor[], where: string): OciTarError {
-  const names = entries.flatMap((entry) => archiveName(entry.annotations) ?? []).map(short);
-  const near = [...new Set(names)].map((name) => ({ name, far: distance(name, short(reference)) })).sort((a, b) => a.far - b.far);
-  const close = near.filter(({ name, far }) => far <= 3 || name.startsWith(short(reference).split(':')[0] ?? '')).slice(0, 3);
-  const hint =
-    names.length === 0 ? 'It has no named images.' : close.length > 0 ? `Did you mean ${close.map(({ name }) => name).join(' or ')}?` : `It has ${near.slice(0, 3).map(({ name }) => name).join(', ')}${near.length > 3 ? ', …' : ''}.`;
-  return new OciTarError('NOT_FOUND', `${where} has no image ${reference}`, { subject: reference, hint });
-}
-
-function short(name: string): string {
-  try {
-    return familiarReference(name);
-  } catch {
-    return name;
-  }
 }

@@ -35,31 +35,39 @@ export interface IndexOptions {
   readonly signal?: AbortSignal;
 }
 
+/** All that `seekTar` finds. */
+export async function indexTar(source: ByteSource, options: IndexOptions = {}): Promise<TarIndexEntry[]> {
+  const found: TarIndexEntry[] = [];
+  for await (const entry of seekTar(source, options)) found.push(entry);
+  return found;
+}
+
 /**
  * The entries of an archive at rest, found by reading its headers and jumping over the bodies.
  * INVALID_TAR as in `tokens`, also where a body reaches beyond the end of the source.
  */
-export async function indexTar(source: ByteSource, options: IndexOptions = {}): Promise<TarIndexEntry[]> {
+export async function* seekTar(source: ByteSource, options: IndexOptions = {}): AsyncGenerator<TarIndexEntry, void, void> {
   const { entryLimit = 1_000_000, requireEnd = true, signal } = options;
   const groups = new GroupReader(options.headerLimit);
   const window = new SourceWindow(source);
-  const found: TarIndexEntry[] = [];
+  let count = 0;
   for (let offset = 0; ; ) {
     signal?.throwIfAborted();
     const group = await groups.read(offset, (n) => window.at(offset, n));
     if (group === undefined) {
       if (requireEnd) throw missingEnd(source.size);
-      return found;
+      return;
     }
     if (group.kind === 'invalid') throw group.error;
-    if (group.kind === 'end') return found;
+    if (group.kind === 'end') return;
     offset += group.length;
     if (group.kind === 'global') continue;
     const { entry } = group;
-    if (found.length >= entryLimit) throw tooMany(entryLimit, entry.offset);
+    count += 1;
+    if (count > entryLimit) throw tooMany(entryLimit, entry.offset);
     offset += entry.size + paddingOf(entry.size);
     if (offset > source.size) throw truncatedEntry(entry, source.size);
-    found.push(toIndex(entry));
+    yield toIndex(entry);
   }
 }
 

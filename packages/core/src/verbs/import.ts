@@ -5,10 +5,10 @@ import { makePlan } from '../image/make-plan.ts';
 import { openBlob } from '../image/read.ts';
 import { beginOn, pushAll, transfer } from '../image/push.ts';
 import type { ImageStore, NamedImage } from '../image/store.ts';
+import { imageOf } from '../layout/find.ts';
 import { importedName } from '../layout/names.ts';
 import { receiveArchive } from '../layout/receive.ts';
 import type { Received } from '../layout/receive.ts';
-import { archiveName } from '../spec/annotation.ts';
 import { normalizeName } from '../spec/reference.ts';
 import { reportOf } from './options.ts';
 import type { MoveOptions, MoveReport } from './options.ts';
@@ -41,13 +41,14 @@ export async function importImages(source: ImageStore, request: ImportRequest): 
  * in the target's staging until it is known that it is wanted.
  */
 export async function importStream(archive: ByteStream, request: ImportRequest): Promise<MoveReport> {
+  // The first bytes are asked for before anything else: a child process whose output is not read in time may lose it.
+  const { bytes } = await decompressed(archive);
   const session = await beginOn(request.target, undefined, request.signal);
   try {
-    const { bytes } = await decompressed(archive);
     const { name: _newName, ...options } = request;
     const received = await receiveArchive(bytes, session, options);
     const source = receivedStore(received, request.target);
-    const plan = await makePlan(source, renamed(received.index.manifests.map(named), source.name, request), request);
+    const plan = await makePlan(source, renamed(received.index.manifests.map(imageOf), source.name, request), request);
     await pushAll(session, plan, request);
     await session.end();
     return reportOf(plan);
@@ -59,7 +60,7 @@ export async function importStream(archive: ByteStream, request: ImportRequest):
 
 /** What came out of a pipe, as a place to copy from; what the target had already was passed over and is read there. */
 function receivedStore({ index, staged }: Received, target: ImageStore): ImageStore {
-  const images = index.manifests.map(named);
+  const images = index.manifests.map(imageOf);
   return {
     name: 'archive',
     async *images() {
@@ -81,11 +82,6 @@ function receivedStore({ index, staged }: Received, target: ImageStore): ImageSt
     },
     close: async () => {},
   };
-}
-
-function named(descriptor: NamedImage['descriptor']): NamedImage {
-  const name = archiveName(descriptor.annotations);
-  return name === undefined ? { descriptor } : { name, descriptor };
 }
 
 /** The archive's images under the names that they get in the target. */

@@ -4,7 +4,7 @@ import { bufferedSink } from '../../bytes/stream.ts';
 import type { ByteSink } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { mapErrno } from '../../runtime/node/errno.ts';
-import { HandleWriter } from '../../runtime/node/output.ts';
+import { HandleWriter } from '../../runtime/node/handle.ts';
 
 /** A file in staging: complete and on the disk at `commit`, gone at `abort`. */
 export interface StagedFile extends ByteSink {

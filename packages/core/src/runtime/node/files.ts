@@ -2,12 +2,10 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { checkRange } from '../../bytes/source.ts';
-import type { ByteSource, ByteStream } from '../../bytes/types.ts';
+import type { ByteSource } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { mapErrno } from './errno.ts';
-
-/** One read: large enough that the system calls do not show, small enough that a few in flight stay under a few MiB. */
-const readSize = 1024 * 1024;
+import { becameShorter, readHandle } from './handle.ts';
 
 /** Without O_NONBLOCK opening a FIFO would wait for its writer for ever. */
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -106,40 +104,4 @@ async function openRegular(path: string): Promise<FileHandle> {
 
 function notRegular(path: string, what: string): OciTarError {
   return new OciTarError('UNSUPPORTED', `${path} is ${what}`, { subject: path });
-}
-
-function becameShorter(path: string, expected: number, actual: number): OciTarError {
-  return new OciTarError('SIZE_MISMATCH', `${path} became shorter while it was read: it ends at byte ${actual}, expected ${expected} and more`, {
-    expected,
-    actual,
-    subject: path,
-  });
-}
-
-/** The bytes of an open file; the next read is under way while the last one is used. */
-export async function* readHandle(handle: FileHandle, path: string, start: number, end: number, size: number): ByteStream {
-  checkRange(start, end, size);
-  let position = start;
-  let ahead = position < end ? readAt(handle, path, position, end) : undefined;
-  while (ahead !== undefined) {
-    const chunk: Uint8Array = await ahead;
-    position += chunk.byteLength;
-    ahead = position < end ? readAt(handle, path, position, end) : undefined;
-    // The reader may stop here: a read that fails later must not go unhandled.
-    ahead?.catch(() => {});
-    yield chunk;
-  }
-}
-
-async function readAt(handle: FileHandle, path: string, position: number, end: number): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(readSize, end - position));
-  let filled = 0;
-  while (filled < buffer.byteLength) {
-    const { bytesRead } = await handle.read(buffer, filled, buffer.byteLength - filled, position + filled).catch((error: unknown) => {
-      throw mapErrno(error, path);
-    });
-    if (bytesRead === 0) throw becameShorter(path, end, position + filled);
-    filled += bytesRead;
-  }
-  return buffer;
 }

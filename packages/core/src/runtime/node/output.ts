@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { open, realpath, rename, stat, unlink } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ByteSink } from '../../bytes/types.ts';
 import { errnoOf, mapErrno } from './errno.ts';
+import { HandleWriter } from './handle.ts';
 
 /**
  * A file being written. A regular file (or a new one) appears whole at `commit` or not at all: it is written beside its
@@ -82,40 +82,6 @@ async function inPlace(path: string): Promise<ByteSink> {
       await close().catch(() => {});
     },
   };
-}
-
-/** Writes in order, one chunk behind its caller, so that the next chunk is made while the last one is written. */
-export class HandleWriter {
-  readonly #handle: FileHandle;
-  readonly #path: string;
-  #pending: Promise<void> = Promise.resolve();
-
-  constructor(handle: FileHandle, path: string) {
-    this.#handle = handle;
-    this.#path = path;
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    await this.#pending;
-    this.#pending = this.#writeAll(chunk);
-    // An error is thrown by the next call; until then it must not count as unhandled.
-    this.#pending.catch(() => {});
-  }
-
-  /** All chunks are with the operating system. */
-  finish(): Promise<void> {
-    return this.#pending;
-  }
-
-  async #writeAll(chunk: Uint8Array): Promise<void> {
-    let written = 0;
-    while (written < chunk.byteLength) {
-      const { bytesWritten } = await this.#handle.write(chunk, written, chunk.byteLength - written).catch((error: unknown) => {
-        throw mapErrno(error, this.#path);
-      });
-      written += bytesWritten;
-    }
-  }
 }
 
 /** Makes renames in a directory last; where the system can't sync a directory (Windows) that is left to it. */

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Spool } from '../spool.ts';
 import { mapErrno } from './errno.ts';
-import { readHandle } from './files.ts';
-import { HandleWriter } from './output.ts';
+import { HandleWriter, readHandle } from './handle.ts';
 
 /** A spool in the system's folder for temporary files (TMPDIR), nameless from the start, so that a killed process leaves nothing. */
 export async function createSpool(): Promise<Spool> {
