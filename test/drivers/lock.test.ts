@@ -303,8 +303,10 @@ describe('many processes', () => {
              console.log('lost ' + all[me] + ' of ' + mine);
              process.exit(1);
            }
-           first = false;
            mine = all[me];
+           // What a killed life had written without its acknowledgement is acknowledged now, before this life is killed too.
+           if (first) console.log('did ' + mine);
+           first = false;
            if (mine === ${increments}) return;
            console.log('inside');
            await new Promise((resolve) => setTimeout(resolve, 1));

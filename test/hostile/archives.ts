@@ -39,7 +39,8 @@ export interface Changes {
 
 /** A sound image of one layer, but for the changes; the digests above a change follow it. */
 export async function imagePieces(changes: Changes = {}): Promise<Pieces> {
-  const layer = await layerOf({ hello: 'hostile\n' });
+  // A copy: a Buffer's own slice() would be a view that a test then changes.
+  const layer = Uint8Array.from(await layerOf({ hello: 'hostile\n' }));
   const layerDescriptor = { mediaType: mediaTypes.layer, digest: await digestBytes(layer), size: layer.length };
   const config = stringifyJson({ architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: changes.diffIDs ?? [layerDescriptor.digest] } });
   const configDescriptor = { mediaType: mediaTypes.config, digest: await digestBytes(config), size: config.length };
@@ -101,4 +102,15 @@ export function flipped(bytes: Uint8Array, at: number, bit = 0): Uint8Array {
   const damaged = Uint8Array.from(bytes);
   damaged[at] = (damaged[at] ?? 0) ^ (1 << bit);
   return damaged;
+}
+
+/** Bytes that look random and are the same every time (xorshift32). */
+export function noise(seed: number, length: number): Uint8Array {
+  let state = seed;
+  return Uint8Array.from({ length }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state & 0xff;
+  });
 }

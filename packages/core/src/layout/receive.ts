@@ -41,17 +41,25 @@ export async function receiveArchive(archive: ByteStream, session: WriteSession,
   const wanted = new Wanted(options.platforms, limits);
   const staged = new Map<Digest, StagedBlob>();
   let index: ImageIndex | undefined;
-  let layoutSeen = false;
+  /** oci-layout and index.json; an archive may have them twice when both are the same. */
+  const files = new Map<string, Uint8Array>();
 
   for await (const entry of entries(archive)) {
     if (entry.type !== 'file') continue;
     const path = entryPath(entry.path);
-    if (path === layoutPath) {
-      parseLayout(await collect(entry.data, limits.bytes, path), name, limits);
-      layoutSeen = true;
-    } else if (path === indexPath) {
-      if (index !== undefined) throw new OciTarError('INVALID_LAYOUT', `${name} has two ${indexPath}`, { subject: name, offset: entry.offset });
-      index = parseIndex(await collect(entry.data, limits.bytes, path), { mediaType: mediaTypes.index, limits, subject: `${name}: ${path}` });
+    if (path === layoutPath || path === indexPath) {
+      const bytes = await collect(entry.data, limits.bytes, `${name}: ${path}`);
+      const earlier = files.get(path);
+      if (earlier !== undefined) {
+        if (sameBytes(earlier, bytes)) continue;
+        throw new OciTarError('INVALID_LAYOUT', `${name} has two different entries called ${path}`, { subject: name, offset: entry.offset });
+      }
+      files.set(path, bytes);
+      if (path === layoutPath) {
+        parseLayout(bytes, name, limits);
+        continue;
+      }
+      index = parseIndex(bytes, { mediaType: mediaTypes.index, limits, subject: `${name}: ${path}` });
       wanted.begin(index);
       // Documents that came before the index could not be told from other blobs.
       await readStaged(wanted, staged, limits);
@@ -65,8 +73,8 @@ export async function receiveArchive(archive: ByteStream, session: WriteSession,
       if (standing === 'document') await readStaged(wanted, staged, limits);
     }
   }
-  if (index === undefined || !layoutSeen) {
-    throw new OciTarError('INVALID_LAYOUT', `${name} is not an OCI image archive: it has no ${layoutSeen ? indexPath : layoutPath}`, { subject: name, side: 'source' });
+  if (index === undefined || !files.has(layoutPath)) {
+    throw new OciTarError('INVALID_LAYOUT', `${name} is not an OCI image archive: it has no ${files.has(layoutPath) ? indexPath : layoutPath}`, { subject: name, side: 'source' });
   }
   return { index, staged };
 }
@@ -78,4 +86,8 @@ async function readStaged(wanted: Wanted, staged: ReadonlyMap<Digest, StagedBlob
     if (blob === undefined) return;
     wanted.read(digest, await collect(blob.source().read(), limits.bytes, digest));
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && a.every((byte, position) => byte === b[position]);
 }
