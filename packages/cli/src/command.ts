@@ -32,8 +32,11 @@ export interface LoadedCommand {
   readonly usage: string;
   /** Its own flags, without dashes, and what they are for. */
   readonly flags: Readonly<Record<string, string>>;
-  /** `chosen` is called, while the line is parsed, when it is this command that was asked for. */
-  attach(parser: Argv, name: string, describe: string, chosen: (work: Work, values: GlobalValues) => void): void;
+  /**
+   * `chosen` is called, while the line is parsed, when it is this command that was asked for; `alone` when the line is known
+   * to be its and no longer has its name.
+   */
+  attach(parser: Argv, name: string, describe: string, chosen: (work: Work, values: GlobalValues) => void, alone?: boolean): void;
 }
 
 export function defineCommand<const O extends OptionTable>(definition: CommandDefinition<O>): LoadedCommand {
@@ -45,7 +48,7 @@ export function defineCommand<const O extends OptionTable>(definition: CommandDe
   return {
     usage,
     flags: describeFlags(options),
-    attach(parser, name, describe, chosen) {
+    attach(parser, name, describe, chosen, alone = false) {
       const builder = (own: Argv) => {
         own.usage(`oci-tar ${name} ${usage}`.trim() + `\n\n${describe}.`);
         // yargs' own lists would squeeze all this into columns and tear the lines that people want to copy.
@@ -53,9 +56,9 @@ export function defineCommand<const O extends OptionTable>(definition: CommandDe
         return own.options(options);
       };
       // The words are taken from what yargs leaves over: as positionals of its own it would lose a lone `-`.
-      parser.command(name, describe, builder, (values) => {
+      parser.command(alone ? '$0' : name, describe, builder, (values) => {
         const given: Readonly<Record<string, unknown>> = values;
-        const texts = values._.slice(1).map(String);
+        const texts = values._.slice(alone ? 0 : 1).map(String);
         checkCount(texts, spec, `Usage: oci-tar ${name} ${usage}`);
         if (!fits(given, options) || !fits(given, globalOptions)) throw new Error(`the flags of ${name} were not read as they are declared`);
         chosen((context) => definition.run(texts, given, context), given);

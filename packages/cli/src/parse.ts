@@ -21,10 +21,11 @@ export async function parseLine(args: readonly string[], io: Io): Promise<Line> 
   const words = args[0] === 'help' ? helpLine(args.slice(1)) : args.length === 0 ? ['--help'] : args;
   const loaded = await loadNamed(words);
   let line: Line | undefined;
-  const parser = parserOf(loaded, io, (work, values) => (line = { kind: 'work', work, values }));
+  const alone = aloneIn(words, loaded);
+  const parser = parserOf(loaded, alone, io, (work, values) => (line = { kind: 'work', work, values }));
   // With a callback yargs neither prints nor exits.
   const { error, text, unused } = await new Promise<{ error: Error | undefined | null; text: string; unused: readonly (string | number)[] }>((resolve, reject) => {
-    const parsed = parser.parse([...words], {}, (error, values, text) => resolve({ error, text, unused: '_' in values ? values._ : [] }));
+    const parsed = parser.parse(words.slice(alone === undefined ? 0 : 1), {}, (error, values, text) => resolve({ error, text, unused: '_' in values ? values._ : [] }));
     if (parsed instanceof Promise) parsed.catch(reject);
   });
   if (error) throw usageError(error, loaded);
@@ -40,8 +41,17 @@ async function loadNamed(words: readonly string[]): Promise<ReadonlyMap<string, 
   return loaded;
 }
 
+/**
+ * The command that a line begins with, when it is no plea for help. It is parsed as yargs' default command: of every other
+ * one yargs lays out the whole help before it runs, which takes as long as a tiny export.
+ */
+function aloneIn(words: readonly string[], loaded: ReadonlyMap<string, LoadedCommand>): string | undefined {
+  const [name = '', ...others] = words;
+  return loaded.has(name) && !others.some((word) => word === '--help' || word === '-h') ? name : undefined;
+}
+
 /** The parser with the whole command table; flags are known only of the commands that are loaded. */
-function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, io: Io, chosen: (work: Work, values: GlobalValues) => void): Argv {
+function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, alone: string | undefined, io: Io, chosen: (work: Work, values: GlobalValues) => void): Argv {
   const parser = yargs([])
     .scriptName('oci-tar')
     .usage('oci-tar <command> [flags]\n\nOCI images as files: export, import, copy, verify and create them, without a daemon.')
@@ -68,7 +78,7 @@ function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, io: Io, chosen: (w
     .epilogue('oci-tar help <command> explains a command, with examples. Images are kept in a local store: see --store.');
   for (const [name, entry] of Object.entries(commands)) {
     const command = loaded.get(name);
-    if (command !== undefined) command.attach(parser, name, entry.describe, chosen);
+    if (command !== undefined && (alone === undefined || alone === name)) command.attach(parser, name, entry.describe, chosen, alone === name);
     else if (entry.sameAs === undefined) parser.command(name, entry.describe);
   }
   return parser;

@@ -5,6 +5,9 @@ export type EndSignal = keyof typeof statuses;
 
 const names: readonly EndSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
+/** Wrappers such as npx pass a Ctrl-C on to a program that has got it from the terminal already: one key press, in ms. */
+const samePress = 100;
+
 /** So long after the first signal a person is told how to leave, and the process leaves by itself, in ms. */
 const patience = 2000;
 const limit = 10_000;
@@ -33,10 +36,13 @@ export interface Signals {
 /** The first signal aborts, so that whatever runs can clean up; a second one ends the process at once. */
 export function onSignals(controller: AbortController, say: (text: string) => void): Signals {
   let received: EndSignal | undefined;
+  let since = 0;
   const timers: NodeJS.Timeout[] = [];
   const handlers = names.map((name) => {
     const handler = () => {
+      if (received !== undefined && performance.now() - since < samePress) return;
       if (received !== undefined) dieBy(name);
+      since = performance.now();
       received = name;
       controller.abort(new Interrupted(name));
       timers.push(setTimeout(() => say('oci-tar: cleaning up; press Ctrl-C again to leave at once\n'), patience).unref());

@@ -1,11 +1,12 @@
-import { styleText } from 'node:util';
+type Format = 'bold' | 'green' | 'red';
 
-type Format = Parameters<typeof styleText>[0];
+/** On and off (ECMA-48). util.styleText looks at process.stdout for itself, in some versions of Node and not in others. */
+const codes: Readonly<Record<Format, readonly [number, number]>> = { bold: [1, 22], green: [32, 39], red: [31, 39] };
 
 /** Colours for a terminal, unless NO_COLOR is set (no-color.org) or the terminal has none; plain text otherwise. */
 export function styler(isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): (format: Format, text: string) => string {
   const coloured = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
-  return coloured ? (format, text) => styleText(format, text) : (_, text) => text;
+  return coloured ? (format, text) => `\u001b[${codes[format][0]}m${text}\u001b[${codes[format][1]}m` : (_, text) => text;
 }
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
@@ -19,7 +20,7 @@ export function formatSize(bytes: number): string {
     value /= 1000;
     unit += 1;
   }
-  return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit] ?? ''}`;
+  return unit === 0 ? `${Math.round(value)} B` : `${value.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
 /** `1 blob`, `2 blobs`. */

@@ -1,14 +1,20 @@
 import { join } from 'node:path';
+import { bytesSource, readSource } from '../bytes/source.ts';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import type { BlobWriter, BlobWriterOptions, FileWriter, ImageDriver } from '../layout/driver.ts';
-import { unopenedFile } from '../runtime/node/files.ts';
+import { openFile, unopenedFile } from '../runtime/node/files.ts';
+import { digestOfBlobPath } from '../spec/digest.ts';
+import { defaultLimits } from '../spec/limits.ts';
 import { writeBlob } from './directory/blob.ts';
 import { withLock } from './directory/lock.ts';
 import { lockName, privateName, removeEmptyFolders } from './directory/private-folder.ts';
 import { Staging } from './directory/staging.ts';
 import { LayoutTree } from './directory/tree.ts';
 import { layoutFolder } from './path.ts';
+
+/** Up to here a file that is no blob is read when it is opened: as long as a metadata document may be. */
+const snapshotLimit = defaultLimits.bytes;
 
 /** Less the umask. */
 const fileMode = 0o644;
@@ -49,7 +55,9 @@ class DirectoryDriver implements ImageDriver {
     const stats = await this.#tree.stat(path);
     if (stats === undefined) throw new OciTarError('NOT_FOUND', `${this.name} has no ${path}`, { subject: path });
     if (!stats.isFile()) throw new OciTarError('UNSUPPORTED', `${path} in ${this.name} is not a regular file`, { subject: path });
-    return unopenedFile(join(this.#tree.root, path), stats.size);
+    const file = join(this.#tree.root, path);
+    // A blob never changes. Any other file may be replaced between this look and the reading, and would come out cut off.
+    return digestOfBlobPath(path) !== undefined || stats.size > snapshotLimit ? unopenedFile(file, stats.size) : snapshot(file);
   }
 
   async writer(path: string, options: { readonly mode?: number } = {}): Promise<FileWriter> {
@@ -104,5 +112,15 @@ class DirectoryDriver implements ImageDriver {
 
   #checkOpen(): void {
     if (this.#ended !== undefined) throw this.#ended.reason;
+  }
+}
+
+/** A file as it is at one moment, all of one version. */
+async function snapshot(path: string): Promise<ByteSource> {
+  const file = await openFile(path);
+  try {
+    return bytesSource(await readSource(file, snapshotLimit, path));
+  } finally {
+    await file.close();
   }
 }

@@ -52,10 +52,11 @@ export async function writeIndex(driver: ImageDriver, entries: readonly Descript
 /** Makes the medium an empty layout where it is none yet. */
 export async function initLayout(driver: ImageDriver): Promise<void> {
   await driver.init();
-  if ((await readFile(driver, layoutPath, defaultLimits)) === undefined) await writeFile(driver, layoutPath, layoutBytes);
   await driver.exclusive(async () => {
     if ((await readFile(driver, indexPath, defaultLimits)) === undefined) await writeIndex(driver, []);
   });
+  // Last: it says that this is a layout, and one without index.json is broken, which a process killed in between would leave.
+  if ((await readFile(driver, layoutPath, defaultLimits)) === undefined) await writeFile(driver, layoutPath, layoutBytes);
 }
 
 export async function writeFile(driver: ImageDriver, path: string, bytes: Uint8Array, mode?: number): Promise<void> {

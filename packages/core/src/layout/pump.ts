@@ -19,6 +19,7 @@ export async function pump(bytes: ByteStream, writer: { write(chunk: Uint8Array)
     }
   } catch (error) {
     await writer.abort(error);
+    if (options.signal?.aborted === true && error === options.signal.reason) throw error;
     throw withSide(error, isOciTarError(error, 'DIGEST_MISMATCH') || isOciTarError(error, 'SIZE_MISMATCH') ? 'source' : side);
   }
 }

@@ -69,6 +69,8 @@ export function archiveTarget(output: string | ByteSink, options: ArchiveTargetO
     resolve: async () => nothing(),
     open: async () => nothing(),
     async begin(plan, beginOptions) {
+      // Before the output is opened: nothing would take it back.
+      if (plan === undefined) throw new OciTarError('UNSUPPORTED', `${name} must know all its contents before it is begun`, { side: 'target', subject: name });
       const sink = typeof output === 'string' ? await openOutput(output) : output;
       const driver = tarWriter(compressed(sink, options));
       const store = layoutStore(driver, { name, style: options.style ?? 'archive' });

@@ -71,18 +71,24 @@ async function addLayer(session: WriteSession, path: string, request: CreateRequ
   if (session.stage === undefined) throw new OciTarError('UNSUPPORTED', `${request.target.name} cannot be built in`, { side: 'target', hint: 'Create the image in a store and copy it.' });
   const directory = (await pathKind(path)) === 'directory';
   const found = directory ? undefined : await decompressed((await fileSource(path)).read());
-  const ready = found !== undefined && found.codec.name !== 'none';
-  const codec = ready ? found.codec : request.codec;
-  const diff = new Verifier({}, { algorithm: 'sha256' });
-  // What is compressed already stays as it is: its diffID comes from decompressing it once beside.
-  const bytes = ready
-    ? (await fileSource(path)).read()
-    : codec.compress(watched(found?.bytes ?? treeBytes(path, request), diff), request.level === undefined ? {} : { level: request.level });
-  const blob = await session.stage(abortable(bytes, request.signal));
-  const { digest: diffID } = ready ? await digestStream(abortable(found.bytes, request.signal)) : await diff.finish();
-  const descriptor = { mediaType: mediaTypes.layer + codec.suffix, digest: blob.digest, size: blob.size };
-  await session.push(content(descriptor, 'layer', 0, () => blob.source().read()));
-  return { descriptor, diffID };
+  const ready = found !== undefined && found.codec.name !== 'none' ? found : undefined;
+  const codec = ready?.codec ?? request.codec;
+  const diff = ready === undefined ? new Verifier({}, { algorithm: 'sha256' }) : undefined;
+  try {
+    const plain = () => found?.bytes ?? treeBytes(path, request);
+    // What is compressed already stays as it is: its diffID comes from decompressing it once beside.
+    const bytes =
+      diff === undefined ? (await fileSource(path)).read() : codec.compress(watched(plain(), diff), request.level === undefined ? {} : { level: request.level });
+    const blob = await session.stage(abortable(bytes, request.signal));
+    const { digest: diffID } = await (diff === undefined ? digestStream(abortable(plain(), request.signal)) : diff.finish());
+    const descriptor = { mediaType: mediaTypes.layer + codec.suffix, digest: blob.digest, size: blob.size };
+    await session.push(content(descriptor, 'layer', 0, () => blob.source().read()));
+    return { descriptor, diffID };
+  } finally {
+    // A digester on a thread keeps the process alive, and a file of which only the head was read stays open.
+    diff?.dispose();
+    await found?.close();
+  }
 }
 
 function treeBytes(path: string, { created = 0, signal, onSkip }: CreateRequest): ByteStream {

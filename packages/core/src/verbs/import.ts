@@ -1,3 +1,4 @@
+import { abortable } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import { decompressed } from '../compression/codecs.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
@@ -42,19 +43,24 @@ export async function importImages(source: ImageStore, request: ImportRequest): 
  */
 export async function importStream(archive: ByteStream, request: ImportRequest): Promise<MoveReport> {
   // The first bytes are asked for before anything else: a child process whose output is not read in time may lose it.
-  const { bytes } = await decompressed(archive);
-  const session = await beginOn(request.target, undefined, request.signal);
+  // Abortable as a whole, since a pipe may fall silent anywhere, also where nothing is staged.
+  const { bytes, close } = await decompressed(abortable(archive, request.signal));
   try {
-    const { name: _newName, ...options } = request;
-    const received = await receiveArchive(bytes, session, options);
-    const source = receivedStore(received, request.target);
-    const plan = await makePlan(source, renamed(received.index.manifests.map(imageOf), source.name, request), request);
-    await pushAll(session, plan, request);
-    await session.end();
-    return reportOf(plan);
-  } catch (error) {
-    await session.abort(error);
-    throw error;
+    const session = await beginOn(request.target, undefined, request.signal);
+    try {
+      const { name: _newName, ...options } = request;
+      const received = await receiveArchive(bytes, session, options);
+      const source = receivedStore(received, request.target);
+      const plan = await makePlan(source, renamed(received.index.manifests.map(imageOf), source.name, request), request);
+      await pushAll(session, plan, request);
+      await session.end();
+      return reportOf(plan);
+    } catch (error) {
+      await session.abort(error);
+      throw error;
+    }
+  } finally {
+    await close();
   }
 }
 

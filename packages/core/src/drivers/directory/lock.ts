@@ -1,9 +1,10 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OciTarError } from '../../errors.ts';
-import { mapErrno } from '../../runtime/node/errno.ts';
+import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
 import { takeLockFile } from './lock-file.ts';
 import type { HeldLock, LockTimes } from './lock-file.ts';
+import { goneAttempts } from './make-folders.ts';
 import { privateFolder } from './private-folder.ts';
 
 /** With the second look that a suspected owner gets, an owner that cannot be asked is given up after a minute. */
@@ -21,11 +22,7 @@ const tails = new Map<string, Promise<void>>();
 export async function withLock<T>(path: string, work: () => Promise<T>, options: Partial<LockTimes> = {}): Promise<T> {
   const times = { ...lockTimes, ...options };
   const deadline = performance.now() + times.timeout;
-  await privateFolder(dirname(path));
-  const folder = await realpath(dirname(path)).catch((error: unknown) => {
-    throw mapErrno(error, path);
-  });
-  const real = join(folder, basename(path));
+  const real = join(await realFolder(dirname(path)), basename(path));
 
   const leave = await queue(real, times.timeout, deadline);
   try {
@@ -33,6 +30,18 @@ export async function withLock<T>(path: string, work: () => Promise<T>, options:
     return await releasing(lock, work);
   } finally {
     leave();
+  }
+}
+
+/** Made where it is missing. Whoever closes last removes it when it is empty, perhaps between the two calls. */
+async function realFolder(folder: string): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    await privateFolder(folder);
+    try {
+      return await realpath(folder);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt === goneAttempts) throw mapErrno(error, folder);
+    }
   }
 }
 

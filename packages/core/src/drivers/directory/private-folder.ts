@@ -1,7 +1,8 @@
-import { lstat, mkdir, rmdir } from 'node:fs/promises';
+import { lstat, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OciTarError } from '../../errors.ts';
-import { mapErrno } from '../../runtime/node/errno.ts';
+import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
+import { goneAttempts, makeFolders } from './make-folders.ts';
 
 /** The folder inside a layout that is ours: the lock, and files that are being written. Image readers ignore it. */
 export const privateName = '.oci-tar';
@@ -14,11 +15,15 @@ export const lockName = 'index.lock';
  * and removed in it would be elsewhere, and a layout may come from anyone.
  */
 export async function privateFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-    if ((await lstat(path)).isDirectory()) return;
-  } catch (error) {
-    throw mapErrno(error, path);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await makeFolders(path);
+      if ((await lstat(path)).isDirectory()) return;
+      break;
+    } catch (error) {
+      // Whoever closes last removes the empty folder; it may do so between the two calls.
+      if (errnoOf(error) !== 'ENOENT' || attempt === goneAttempts) throw mapErrno(error, path);
+    }
   }
   throw new OciTarError('UNSAFE_PATH', `${path} is a symbolic link or no directory`, { subject: path, hint: 'Remove it.' });
 }

@@ -1,4 +1,4 @@
-import { lstat, mkdir, opendir, rename, unlink } from 'node:fs/promises';
+import { lstat, mkdir, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { lstatSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { OciTarError } from '../../errors.ts';
 import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
 import { syncDirectory } from '../../runtime/node/output.ts';
 import { layoutPathParts } from '../path.ts';
+import { makeFolders } from './make-folders.ts';
 import { privateName } from './private-folder.ts';
 
 /** How many files are looked at together when a folder is listed. */
@@ -156,11 +157,10 @@ export class LayoutTree {
   }
 
   async #makeRoot(): Promise<void> {
-    try {
-      if ((await mkdir(this.root, { recursive: true })) !== undefined) this.#unsynced.add('..');
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-      throw new OciTarError('INVALID_LAYOUT', `${this.root} is not a directory`, { subject: this.root, cause: error });
+    if (await makeFolders(this.root)) {
+      this.#unsynced.add('..');
+    } else if (!(await stat(this.root).catch(() => undefined))?.isDirectory()) {
+      throw new OciTarError('INVALID_LAYOUT', `${this.root} is not a directory`, { subject: this.root });
     }
   }
 
