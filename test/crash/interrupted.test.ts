@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OciTarError, codecByName, collect, copyImage, createImage, exportImages, importImages, importStream, localStore, openArchive, verifyImages } from '@oci-tar/core';
-import type { ByteStream, ImageStore } from '@oci-tar/core';
+import type { ByteSink, ByteStream, ImageStore } from '@oci-tar/core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { archive as tarOf, imageName, imagePieces } from '../hostile/archives.ts';
 import { earlierName, filled, soundStore } from '../hostile/attempt.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 class Interrupt {
   readonly #controller = new AbortController();
   /** One of the library's own errors, which must come out as it is all the same. */
-  readonly reason = new OciTarError('TIMEOUT', 'enough');
+  readonly reason = new OciTarError('CONFLICT', 'enough');
   looks = 0;
 
   constructor(at: number) {
@@ -103,7 +103,7 @@ async function prepared(folder: string): Promise<void> {
 
 function noiseText(): string {
   let state = 1;
-  return Array.from({ length: 200_000 }, () => String.fromCharCode(33 + ((state = (state * 48_271) % 2_147_483_647) % 90))).join('');
+  return Array.from({ length: 800_000 }, () => String.fromCharCode(33 + ((state = (state * 48_271) % 2_147_483_647) % 90))).join('');
 }
 
 /** Interrupts at every look, one after the other, until the work ends before it is interrupted. */
@@ -198,10 +198,39 @@ describe('a pipe that falls silent', () => {
       const { stream, silent } = stalling(whole.subarray(0, Math.floor(whole.length * part)));
       const importing = outcome(importStream(stream, { target, signal: controller.signal }));
       await silent;
-      const reason = new OciTarError('TIMEOUT', 'enough');
+      const reason = new OciTarError('CONFLICT', 'enough');
       controller.abort(reason);
       expect(await importing).toBe(reason);
       expect(await listed(target)).toEqual([]);
+    }
+  });
+});
+
+describe('an output that takes nothing more', () => {
+  it.each(['none', 'gzip', 'zstd'] as const)('can be given up, and is told so (compression %s)', async (name) => {
+    const source = memoryStore();
+    await addImages(source, { name: imageName, layers: [{ noise: noiseText() }] });
+    for (const writes of [0, 1]) {
+      let told: unknown;
+      let left = writes;
+      let tell = () => {};
+      const asleep = new Promise<void>((resolve) => (tell = resolve));
+      const output: ByteSink = {
+        async write() {
+          if (left-- > 0) return;
+          tell();
+          await new Promise(() => {});
+        },
+        commit: async () => {},
+        abort: async (reason) => void (told = reason),
+      };
+      const controller = new AbortController();
+      const exporting = outcome(exportImages({ source, references: [imageName], output, compression: codecByName(name), signal: controller.signal }));
+      await asleep;
+      const reason = new OciTarError('CONFLICT', 'enough');
+      controller.abort(reason);
+      expect(await exporting).toBe(reason);
+      expect(told).toBe(reason);
     }
   });
 });

@@ -105,3 +105,20 @@ describe('a plan', () => {
     await expect(makePlan(bad, [image])).rejects.toSatisfy((error) => isOciTarError(error, 'DIGEST_MISMATCH'));
   });
 });
+
+describe('a platform', () => {
+  const store = memoryStore();
+  const all = ['linux/386', 'linux/amd64', 'linux/arm/v6', 'linux/arm/v5', 'linux/arm64/v8'].map((text) => parsePlatform(text));
+
+  it.each([
+    ['linux/amd64', ['linux/amd64']],
+    ['linux/arm64', ['linux/arm64/v8']],
+    ['linux/arm/v7', ['linux/arm/v6']],
+    ['linux/arm/v5', ['linux/arm/v5']],
+  ])('%s takes what is exactly it, or the best that runs on it', async (wanted, expected) => {
+    const image = await addIndex(store, `of:${wanted.replaceAll('/', '-')}`, all);
+    const plan = await makePlan(store, [image], { platforms: [parsePlatform(wanted)] });
+    const taken = [...plan.contents.values()].flatMap(({ descriptor: { platform } }) => (platform === undefined ? [] : [platform]));
+    expect(taken).toEqual(expected.map((text) => parsePlatform(text)));
+  });
+});

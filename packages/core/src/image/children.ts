@@ -3,13 +3,14 @@ import type { Document } from '../spec/document.ts';
 import { isIndexType, isManifestType } from '../spec/media-type.ts';
 import type { ContentRole } from './plan.ts';
 
-export interface Child {
+/** A place in an image's graph. */
+export interface Node {
   readonly descriptor: Descriptor;
   readonly role: ContentRole;
 }
 
-/** What a manifest or index refers to and needs, in its own order. The subject is a weak link and none of these. */
-export function childrenOf(document: Document): readonly Child[] {
+/** The children of a manifest or index with what they are to it, in its order. */
+export function nodesOf(document: Document): readonly Node[] {
   if (document.kind === 'index') return document.index.manifests.map((descriptor) => ({ descriptor, role: roleOf(descriptor) }));
   const { config, layers } = document.manifest;
   return [{ descriptor: config, role: 'config' }, ...layers.map((descriptor) => ({ descriptor, role: 'layer' as const }))];

@@ -9,7 +9,8 @@ import type { JsonLimits } from '../spec/limits.ts';
 import { isConfigType, isForeignType } from '../spec/media-type.ts';
 import { matchPlatform } from '../spec/platform-match.ts';
 import { formatPlatform } from '../spec/platform.ts';
-import { childrenOf, roleOf } from './children.ts';
+import { nodesOf, roleOf } from './children.ts';
+import type { Node } from './children.ts';
 import type { Content, ContentRole, Gap, Plan } from './plan.ts';
 import { chosenChildren } from './platform-choice.ts';
 import type { PlatformChoice } from './platform-choice.ts';
@@ -83,7 +84,7 @@ class Planner {
     });
   }
 
-  async #visit(node: { descriptor: Descriptor; role: ContentRole }, parent: Descriptor | undefined, depth: number): Promise<Outcome> {
+  async #visit(node: Node, parent: Descriptor | undefined, depth: number): Promise<Outcome> {
     this.#options.signal?.throwIfAborted();
     const { descriptor, role } = node;
     const known = this.#outcomes.get(descriptor.digest);
@@ -114,8 +115,8 @@ class Planner {
   /** A manifest needs all its children; foreign layers may stay where their urls are. */
   async #manifest(document: Document, descriptor: Descriptor, depth: number): Promise<Outcome> {
     const lacks: Gap[] = [];
-    const found: { descriptor: Descriptor; role: ContentRole }[] = [];
-    for (const child of childrenOf(document)) {
+    const found: Node[] = [];
+    for (const child of nodesOf(document)) {
       if (this.#contents.has(child.descriptor.digest) || (await this.#present(child.descriptor))) {
         found.push(child);
         continue;
@@ -130,7 +131,7 @@ class Planner {
   }
 
   async #index(document: Document, descriptor: Descriptor, depth: number): Promise<Outcome> {
-    const children = childrenOf(document);
+    const children = nodesOf(document);
     const wanted = chosenChildren(children.map((child) => child.descriptor), this.#options.platforms);
     const lacks: Gap[] = [];
     let height = 0;

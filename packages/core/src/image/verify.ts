@@ -7,11 +7,12 @@ import { parseConfig } from '../spec/config.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { isComputable } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
+import { childrenOf } from '../spec/document.ts';
 import { defaultLimits } from '../spec/limits.ts';
 import type { JsonLimits } from '../spec/limits.ts';
 import type { Manifest } from '../spec/manifest.ts';
 import { isConfigType, isForeignType, isLayerType } from '../spec/media-type.ts';
-import { childrenOf, roleOf } from './children.ts';
+import { roleOf } from './children.ts';
 import { eachOf } from './each.ts';
 import { openBlob, readBlob, readDocument } from './read.ts';
 import type { ImageStore, NamedImage } from './store.ts';
@@ -92,7 +93,7 @@ class Verification {
     });
     if (document?.kind === 'manifest') await this.#manifest(document.manifest, descriptor);
     if (document?.kind !== 'index') return;
-    const children = childrenOf(document).map((child) => child.descriptor);
+    const children = childrenOf(document);
     const here = await Promise.all(children.map((child) => this.#isHere(child)));
     for (const [position, child] of children.entries()) {
       if (here[position]) await this.#visit(child);
@@ -108,7 +109,8 @@ class Verification {
     const blobs = [config, ...layers].filter((blob) => !this.#seen.has(blob.digest));
     await eachOf(blobs, this.#options.jobs ?? 2, (blob) => this.#blob(blob));
     const layered = isConfigType(config.mediaType) && layers.every((layer) => isLayerType(layer.mediaType));
-    if (!layered) return;
+    // A config that is missing or damaged has been told of.
+    if (!layered || this.#problems.some(({ descriptor }) => descriptor.digest === config.digest)) return;
     const parsed = await this.#attempt(config, async () => parseConfig(await readBlob(this.#store, config, this.#limits.bytes), { limits: this.#limits }));
     if (parsed === undefined) return;
     const diffIDs = parsed.rootfs.diff_ids;
@@ -163,6 +165,8 @@ class Verification {
     try {
       return await work();
     } catch (error) {
+      // Before the codes are looked at: the reason of an abort may be one of our own errors.
+      this.#options.signal?.throwIfAborted();
       if (!isOciTarError(error) || fatal.has(error.code)) throw error;
       this.#problem(descriptor, error.code, error.message);
       return undefined;

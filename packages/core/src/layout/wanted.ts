@@ -1,9 +1,9 @@
-import { childrenOf, roleOf } from '../image/children.ts';
+import { roleOf } from '../image/children.ts';
 import { chosenChildren } from '../image/platform-choice.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
-import { parseDocument } from '../spec/document.ts';
+import { childrenOf, parseDocument } from '../spec/document.ts';
 import type { ImageIndex } from '../spec/image-index.ts';
 import type { JsonLimits } from '../spec/limits.ts';
 
@@ -51,7 +51,7 @@ export class Wanted {
     this.#needed.add(digest);
     const document = parseDocument(bytes, descriptor, { limits: this.#limits });
     if (document === undefined) return;
-    const children = childrenOf(document).map((child) => child.descriptor);
+    const children = childrenOf(document);
     const chosen = document.kind === 'index' ? chosenChildren(children, this.#choice) : children.map(() => true);
     for (const [position, child] of children.entries()) if (chosen[position]) this.#need(child);
   }

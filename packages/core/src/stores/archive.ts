@@ -72,12 +72,30 @@ export function archiveTarget(output: string | ByteSink, options: ArchiveTargetO
       // Before the output is opened: nothing would take it back.
       if (plan === undefined) throw new OciTarError('UNSUPPORTED', `${name} must know all its contents before it is begun`, { side: 'target', subject: name });
       const sink = typeof output === 'string' ? await openOutput(output) : output;
-      const driver = tarWriter(compressed(sink, options));
+      const driver = tarWriter(compressed(interruptible(sink, beginOptions?.signal), options));
       const store = layoutStore(driver, { name, style: options.style ?? 'archive' });
       if (store.begin === undefined) return nothing();
       return store.begin(plan, beginOptions);
     },
     close: async () => {},
+  };
+}
+
+/** Gives a write up as soon as the signal is aborted, also one that the sink never takes: a pipe whose reader has fallen asleep. */
+function interruptible(sink: ByteSink, signal: AbortSignal | undefined): ByteSink {
+  if (signal === undefined) return sink;
+  return {
+    write: (chunk) =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        const onAbort = () => reject(signal.reason);
+        signal.addEventListener('abort', onAbort);
+        const done = () => signal.removeEventListener('abort', onAbort);
+        sink.write(chunk).then(resolve, reject).finally(done);
+      }),
+    // Not given up half-way: the file would appear after all.
+    commit: () => sink.commit(),
+    abort: (reason) => sink.abort(reason),
   };
 }
 
