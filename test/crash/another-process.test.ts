@@ -1,4 +1,5 @@
 import { mkdir, mkdtemp, realpath, rm, rmdir } from 'node:fs/promises';
+import type * as Files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { collect, directoryDriver } from '@oci-tar/core';
@@ -6,7 +7,7 @@ import type { ImageDriver } from '@oci-tar/core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>();
+  const real = await original<typeof Files>();
   return { ...real, mkdir: vi.fn(real.mkdir), realpath: vi.fn(real.realpath) };
 });
 
@@ -42,7 +43,7 @@ describe('a layout that another process writes at the same time', () => {
   });
 
   it.each(['.oci-tar', '.oci-tar/staging'])('is written although %s goes away as soon as it is made', async (gone) => {
-    const { mkdir: make } = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises');
+    const { mkdir: make } = await vi.importActual<typeof Files>('node:fs/promises');
     let left = 3;
     vi.mocked(mkdir).mockImplementation(async (...args: Parameters<typeof mkdir>) => {
       const made = await make(...args);
@@ -57,7 +58,7 @@ describe('a layout that another process writes at the same time', () => {
   });
 
   it('is locked although its empty folder goes away before it is looked at', async () => {
-    const { realpath: look } = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises');
+    const { realpath: look } = await vi.importActual<typeof Files>('node:fs/promises');
     let left = 3;
     vi.mocked(realpath).mockImplementation(async (path) => {
       if (left-- > 0) await rmdir(String(path));

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { archiveTarget, bytesSource, createImage, codecByName, exportImages, importStream, isOciTarError, localStore, removeImage, tagImage } from '@oci-tar/core';
 import type { OciTarError } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
+import { Child, scriptOf } from '../crash/processes.ts';
 import { addImages, memoryStore } from '../support/images.ts';
 import { archive, imageName, imagePieces, noise } from './archives.ts';
 import { earlierName, filled, importBy, inFolder, soundStore, ways } from './attempt.ts';
@@ -128,6 +129,45 @@ describe.skipIf(!canMount)('a read-only place (needs mount)', () => {
       expect(await failure(importBy('pipe', archive(await imagePieces()), fresh, folder))).toMatchObject({ code: 'READ_ONLY' });
     });
   });
+});
+
+/** Root may do everything, so a child is another user. */
+const canBecomeAnother = process.getuid?.() === 0;
+
+describe.skipIf(!canBecomeAnother)('a store that belongs to another user (needs root)', () => {
+  it('can be read, and every verb that writes says FORBIDDEN', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'store');
+      await filled(path);
+      const index = await readFile(join(path, 'index.json'), 'utf8');
+      await writeFile(join(folder, 'in.tar'), archive(await imagePieces()));
+      await mkdir(join(folder, 'script'));
+      const script = await scriptOf(
+        join(folder, 'script'),
+        `
+        process.setgid(65534);
+        process.setuid(65534);
+        const store = await core.localStore(process.argv[2] + '/store');
+        const source = await core.openArchive(process.argv[2] + '/in.tar');
+        const codeOf = (work) => work.then(() => 'done', (error) => error.code);
+        console.log(JSON.stringify([
+          await codeOf(core.importImages(source, { target: store })),
+          await codeOf(core.tagImage(store, '${earlierName}', 'other:1')),
+          await codeOf(core.removeImage(store, '${earlierName}')),
+          await codeOf(core.exportImages({ source: store, references: ['${earlierName}'], output: process.argv[2] + '/out.tar' })),
+          await codeOf(core.exportImages({ source: store, references: ['${earlierName}'], output: '/dev/null' })),
+        ]));
+        await source.close();
+        await store.close();
+        `,
+      );
+      await chmod(folder, 0o755);
+      const child = new Child(script, folder);
+      expect(await child.line()).toBe(JSON.stringify(['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'done']));
+      expect(await child.exited).toBe(0);
+      expect(await readFile(join(path, 'index.json'), 'utf8')).toBe(index);
+      await soundStore(path);
+    }));
 });
 
 describe('an archive as the target of an import', () => {

@@ -75,7 +75,7 @@ describe.each(ways)('documents that make no sense, by %s', (way) => {
   it('a manifest of 5 MiB', async () => {
     const large = await imagePieces({ manifestFields: { annotations: { x: 'x'.repeat(5 << 20) } } });
     expect((await refused(way, archive(large), 'LIMIT_EXCEEDED')).details.limit).toBe(4 << 20);
-    // Also where its descriptor says that it is small, and where it comes before anybody asks for it.
+    // Also where it comes before anybody asks for it.
     const { manifest, ...others } = large;
     await refused(way, tar([manifest, ...Object.values(others)]), 'LIMIT_EXCEEDED');
   });

@@ -37,11 +37,8 @@ describe.each(ways)('an archive with strange entries, by %s', (way) => {
   });
 
   it.each(kinds)('passes over %s beside the real thing', async (_what, header) => {
-    for (const name of [pieces.layer.name, 'index.json', 'elsewhere', '../outside']) {
-      const entry: Entry = { name, body: new Uint8Array(), header };
-      expect(await taken(way, tar([entry, ...order]))).toEqual(store);
-      expect(await taken(way, archive(pieces, entry))).toEqual(store);
-    }
+    const strange = [pieces.layer.name, 'index.json', 'elsewhere', '../outside'].map((name): Entry => ({ name, body: new Uint8Array(), header }));
+    expect(await taken(way, tar([...strange, ...order, ...strange]))).toEqual(store);
   });
 
   it.each(['/etc/cron.d/x', '../../etc/cron.d/x', 'blobs/sha256/../../../x', 'blobs/../index.json', '//index.json', './/oci-layout', 'C:\\x', '.oci-tar/index.lock', '.oci-tar/staging/x', 'blobs/sha256/x', 'index.json/x'])('writes nothing for an entry called %s', async (name) => {

@@ -66,6 +66,14 @@ describe('a digester', () => {
     expect(digests).toEqual(expected);
   });
 
+  it('on a worker that is given up lets its caller go on', async () => {
+    const digester = onThread('sha256');
+    const behind = digester.update(Buffer.alloc(8 * 1024 * 1024));
+    expect(behind).toBeInstanceOf(Promise);
+    digester.dispose();
+    await behind;
+  });
+
   it('on a worker can be given up', async () => {
     const digester = onThread('sha256');
     await digester.update(Buffer.alloc(10));

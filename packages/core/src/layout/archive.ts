@@ -9,7 +9,7 @@ import type { ImageDriver } from './driver.ts';
 import { layoutBytes, layoutPath, writeFile, writeIndex } from './files.ts';
 import { namedEntry } from './names.ts';
 import type { NameStyle } from './names.ts';
-import { pump, withSide } from './pump.ts';
+import { commitFailure, pump } from './pump.ts';
 
 /**
  * Writes a layout in one go, front to back, onto a medium that cannot go back (a tar, a pipe): `oci-layout`, `index.json`
@@ -54,7 +54,7 @@ class ArchiveSession implements WriteSession {
     const writer = await this.#driver.blobWriter({ digest, size });
     await pump(content.read(), writer, { ...(this.#signal === undefined ? {} : { signal: this.#signal }), ...options });
     await writer.commit({ digest, size }).catch((error: unknown) => {
-      throw withSide(error, 'source');
+      throw commitFailure(error, options.signal ?? this.#signal);
     });
     this.#pushed.add(digest);
   }

@@ -19,13 +19,22 @@ export async function pump(bytes: ByteStream, writer: { write(chunk: Uint8Array)
     }
   } catch (error) {
     await writer.abort(error);
-    if (options.signal?.aborted === true && error === options.signal.reason) throw error;
-    throw withSide(error, isOciTarError(error, 'DIGEST_MISMATCH') || isOciTarError(error, 'SIZE_MISMATCH') ? 'source' : side);
+    throw withSide(error, isMismatch(error) ? 'source' : side, options.signal);
   }
 }
 
-/** The same error, with the side that failed where it does not tell it yet. */
-export function withSide(error: unknown, side: 'source' | 'target'): unknown {
+/** What a writer's commit threw, with its side: bytes that are not what was promised came so from their source. */
+export function commitFailure(error: unknown, signal: AbortSignal | undefined): unknown {
+  return withSide(error, isMismatch(error) ? 'source' : 'target', signal);
+}
+
+function isMismatch(error: unknown): boolean {
+  return isOciTarError(error, 'DIGEST_MISMATCH') || isOciTarError(error, 'SIZE_MISMATCH');
+}
+
+/** The same error, with the side that failed where it does not tell it yet. The reason of an abort stays as it is. */
+function withSide(error: unknown, side: 'source' | 'target', signal: AbortSignal | undefined): unknown {
   if (!isOciTarError(error) || error.details.side !== undefined) return error;
+  if (signal?.aborted === true && error === signal.reason) return error;
   return new OciTarError(error.code, error.message, { ...error.details, side, cause: error });
 }

@@ -5,32 +5,46 @@ import type { StagedBlob, WriteSession } from '../image/store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { blobPath } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
-import type { ImageDriver, SealedBlob } from './driver.ts';
+import type { ImageDriver, LeasedBlob, SealedBlob } from './driver.ts';
 import { initLayout, readIndex, writeIndex } from './files.ts';
+import { Holding } from './holding.ts';
 import { primaryKeys, namedEntry } from './names.ts';
 import type { NameStyle } from './names.ts';
-import { pump, withSide } from './pump.ts';
+import { commitFailure, pump } from './pump.ts';
 
 /** Writes into a layout that can be read and changed: blobs as they come, names all at once at the end. */
 export async function layoutSession(driver: ImageDriver, style: NameStyle, signal?: AbortSignal): Promise<WriteSession> {
   await initLayout(driver);
-  return new LayoutSession(driver, style, signal);
+  return new LayoutSession(driver, style, new Holding(driver), signal);
 }
 
 class LayoutSession implements WriteSession {
   readonly #driver: ImageDriver;
   readonly #style: NameStyle;
+  readonly #holding: Holding;
   readonly #signal: AbortSignal | undefined;
   readonly #staged = new Map<Digest, SealedBlob>();
   readonly #names: { readonly reference: string | undefined; readonly descriptor: Descriptor }[] = [];
 
-  constructor(driver: ImageDriver, style: NameStyle, signal: AbortSignal | undefined) {
+  constructor(driver: ImageDriver, style: NameStyle, holding: Holding, signal: AbortSignal | undefined) {
     this.#driver = driver;
     this.#style = style;
+    this.#holding = holding;
     this.#signal = signal;
   }
 
+  hold(blobs: readonly LeasedBlob[]): Promise<void> {
+    return this.#holding.add(blobs);
+  }
+
   async has(blob: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
+    if (!(await this.#isThere(blob))) return false;
+    if (this.#holding.has(blob.digest)) return true;
+    await this.#holding.addLeaf(blob);
+    return this.#isThere(blob);
+  }
+
+  async #isThere(blob: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
     try {
       const source = await this.#driver.reader(blobPath(blob.digest));
       return source.size === blob.size;
@@ -42,6 +56,7 @@ class LayoutSession implements WriteSession {
 
   async push(content: Content, options: { readonly onBytes?: (count: number) => void; readonly signal?: AbortSignal } = {}): Promise<void> {
     const { digest, size } = content.descriptor;
+    await this.#holding.add([content.descriptor]);
     const staged = this.#staged.get(digest);
     if (staged !== undefined) {
       this.#staged.delete(digest);
@@ -52,7 +67,7 @@ class LayoutSession implements WriteSession {
     const writer = await this.#driver.blobWriter({ digest, size });
     await pump(content.read(), writer, { ...this.#pumpOptions(), ...options });
     await writer.commit({ digest, size }).catch((error: unknown) => {
-      throw withSide(error, isOciTarError(error, 'NO_SPACE') ? 'target' : 'source');
+      throw commitFailure(error, options.signal ?? this.#signal);
     });
   }
 
@@ -74,6 +89,7 @@ class LayoutSession implements WriteSession {
   }
 
   async name(reference: string | undefined, root: Content): Promise<void> {
+    await this.#holding.add([root.descriptor]);
     this.#names.push({ reference, descriptor: root.descriptor });
   }
 
@@ -81,13 +97,16 @@ class LayoutSession implements WriteSession {
     await this.#dropStaged();
     this.#signal?.throwIfAborted();
     await this.#driver.exclusive(async () => {
+      await this.#holding.confirm();
       const index = await readIndex(this.#driver);
       await writeIndex(this.#driver, this.#merged(index.manifests), index);
     });
+    await this.#holding.release();
   }
 
   async abort(): Promise<void> {
     await this.#dropStaged();
+    await this.#holding.release();
   }
 
   /** A name moves to its new image; what has no name is listed once. */

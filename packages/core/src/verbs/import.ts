@@ -2,6 +2,7 @@ import { abortable } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import { decompressed } from '../compression/codecs.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
+import { checkConfigs } from '../image/check.ts';
 import { makePlan } from '../image/make-plan.ts';
 import { openBlob } from '../image/read.ts';
 import { beginOn, pushAll, transfer } from '../image/push.ts';
@@ -10,6 +11,8 @@ import { imageOf } from '../layout/find.ts';
 import { importedName } from '../layout/names.ts';
 import { receiveArchive } from '../layout/receive.ts';
 import type { Received } from '../layout/receive.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
 import { normalizeName } from '../spec/reference.ts';
 import { reportOf } from './options.ts';
 import type { MoveOptions, MoveReport } from './options.ts';
@@ -33,6 +36,7 @@ export async function importImages(source: ImageStore, request: ImportRequest): 
   const found: NamedImage[] = [];
   for await (const image of source.images()) found.push(image);
   const plan = await makePlan(source, renamed(found, source.name, request), request);
+  await checkConfigs(plan, request.limits);
   await transfer(plan, request.target, request);
   return reportOf(plan);
 }
@@ -52,6 +56,7 @@ export async function importStream(archive: ByteStream, request: ImportRequest):
       const received = await receiveArchive(bytes, session, options);
       const source = receivedStore(received, request.target);
       const plan = await makePlan(source, renamed(received.index.manifests.map(imageOf), source.name, request), request);
+      await checkConfigs(plan, request.limits);
       await pushAll(session, plan, request);
       await session.end();
       return reportOf(plan);
@@ -65,7 +70,7 @@ export async function importStream(archive: ByteStream, request: ImportRequest):
 }
 
 /** What came out of a pipe, as a place to copy from; what the target had already was passed over and is read there. */
-function receivedStore({ index, staged }: Received, target: ImageStore): ImageStore {
+function receivedStore({ index, staged, unverifiable }: Received, target: ImageStore): ImageStore {
   const images = index.manifests.map(imageOf);
   return {
     name: 'archive',
@@ -76,6 +81,9 @@ function receivedStore({ index, staged }: Received, target: ImageStore): ImageSt
       throw new OciTarError('NOT_FOUND', `archive has no image ${reference}`, { subject: reference });
     },
     async open(blob) {
+      if (unverifiable.has(blob.digest)) {
+        throw new OciTarError('UNSUPPORTED', `${blob.digest} is of an algorithm that cannot be checked here`, { side: 'source', subject: blob.digest });
+      }
       const waiting = staged.get(blob.digest)?.source();
       if (waiting === undefined) return openBlob(target, blob);
       if (waiting.size === blob.size) return waiting;
@@ -110,6 +118,7 @@ function renamed(images: readonly NamedImage[], where: string, { name, baseName 
     const full = importedName(raw, base);
     return full === undefined || !belongs(full, baseName) ? [] : [{ name: full, descriptor }];
   });
+  checkDistinct(kept, where);
   if (kept.length > 0) return kept;
   const names = images.flatMap((image) => image.name ?? []);
   throw new OciTarError('NOT_FOUND', baseName === undefined || names.length === 0 ? `the images in ${where} have no names` : `no image in ${where} belongs to ${baseName}`, {
@@ -117,6 +126,22 @@ function renamed(images: readonly NamedImage[], where: string, { name, baseName 
     subject: where,
     hint: names.length === 0 ? 'Give one: oci-tar import in.tar NEW-NAME' : `It holds ${names.slice(0, 5).join(', ')}.`,
   });
+}
+
+/** One name can hold one image: the other one would be lost without a word. */
+function checkDistinct(images: readonly { readonly name: string; readonly descriptor: Descriptor }[], where: string): void {
+  const digests = new Map<string, Digest>();
+  for (const { name, descriptor } of images) {
+    const other = digests.get(name) ?? descriptor.digest;
+    if (other !== descriptor.digest) {
+      throw new OciTarError('CONFLICT', `${where} holds different images under the name ${name}: ${other} and ${descriptor.digest}`, {
+        side: 'source',
+        subject: name,
+        hint: 'Take each by its digest: oci-tar copy oci-archive:FILE:DIGEST store:NAME',
+      });
+    }
+    digests.set(name, other);
+  }
 }
 
 /** Whether a full name begins with the base, at a border between its parts. */

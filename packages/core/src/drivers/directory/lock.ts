@@ -22,7 +22,7 @@ const tails = new Map<string, Promise<void>>();
 export async function withLock<T>(path: string, work: () => Promise<T>, options: Partial<LockTimes> = {}): Promise<T> {
   const times = { ...lockTimes, ...options };
   const deadline = performance.now() + times.timeout;
-  const real = join(await realFolder(dirname(path)), basename(path));
+  const real = join(await inOrder(dirname(path)), basename(path));
 
   const leave = await queue(real, times.timeout, deadline);
   try {
@@ -31,6 +31,23 @@ export async function withLock<T>(path: string, work: () => Promise<T>, options:
   } finally {
     leave();
   }
+}
+
+const looking = new Map<string, Promise<unknown>>();
+
+/** The real folder, found in the order of the calls, which the system's answers would mix: the queue for the lock is in that order. */
+function inOrder(folder: string): Promise<string> {
+  const before = looking.get(folder) ?? Promise.resolve();
+  const found = before.then(() => realFolder(folder));
+  const over = found.then(
+    () => {},
+    () => {},
+  );
+  looking.set(folder, over);
+  void over.then(() => {
+    if (looking.get(folder) === over) looking.delete(folder);
+  });
+  return found;
 }
 
 /** Made where it is missing. Whoever closes last removes it when it is empty, perhaps between the two calls. */

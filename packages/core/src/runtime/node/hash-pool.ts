@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { OciTarError } from '../../errors.ts';
 import type { Digester, HashAlgorithm } from '../digester.ts';
 
 /** How far a digester may fall behind before its caller waits: memory is bounded by this for each digester. */
@@ -102,7 +103,11 @@ class ThreadDigester implements Digester {
   dispose(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
     this.#post({ op: 'drop' });
+    // No more replies come.
+    this.fail(new OciTarError('CONFLICT', 'the digest was given up before it was complete'));
   }
 
   receive(reply: Reply): void {
