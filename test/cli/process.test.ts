@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -195,7 +196,7 @@ describe('an interrupt', () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 
-  it('in the middle of an import leaves the store as it was', async () => {
+  it('in the middle of an import names nothing and leaves only whole blobs, for the next import', async () => {
     const cwd = folder();
     await oci(['import', '-', '--store', 'second'], cwd);
     const { stdout: archive } = await oci(['export', 'big:1', '-', '-q']);
@@ -208,7 +209,12 @@ describe('an interrupt', () => {
     expect((await oci(['verify', '--store', 'second'], cwd)).status).toBe(0);
     expect((await oci(['images', '--store', 'second', '-q'], cwd)).stdout.toString()).toBe('');
     const left = readdirSync(join(cwd, 'second'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !/^(oci-layout|index\.json)$/.test(entry.name));
-    expect(left.map((entry) => entry.name)).toEqual([]);
+    for (const { parentPath, name } of left) {
+      expect(parentPath).toBe(join(cwd, 'second/blobs/sha256'));
+      expect(createHash('sha256').update(readFileSync(join(parentPath, name))).digest('hex')).toBe(name);
+    }
+    expect((await oci(['prune', '--store', 'second'], cwd)).status).toBe(0);
+    expect(readdirSync(join(cwd, 'second/blobs/sha256'))).toEqual([]);
   });
 
   it('that comes twice ends a write that hangs', async ({ skip }) => {

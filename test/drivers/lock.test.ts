@@ -52,6 +52,28 @@ describe('withLock', () => {
     expect(await files()).toEqual([]);
   });
 
+  it('is not waited for after an abort, whether another process has it or this one, and keeps nobody else from it', async () => {
+    const reason = new Error('enough');
+    await plant({ ...(await newOwner()), pid: process.ppid, start: undefined });
+    const waiting = withLock(lock, async () => 'got it', { ...quick, timeout: 20_000, stale: 20_000, signal: AbortSignal.timeout(30) });
+    await expect(waiting).rejects.toThrow(/timeout|aborted/);
+    await rm(lock);
+
+    const controller = new AbortController();
+    let leave = () => {};
+    const first = withLock(lock, () => new Promise<void>((resolve) => (leave = resolve)));
+    const second = withLock(lock, async () => 'never', { signal: controller.signal });
+    const third = withLock(lock, async () => 'third');
+    controller.abort(reason);
+    await expect(second).rejects.toBe(reason);
+    await vi.waitFor(() => expect(leave.name).not.toBe('leave'));
+    leave();
+    await first;
+    expect(await third).toBe('third');
+    await expect(withLock(lock, async () => 'never', { signal: controller.signal })).rejects.toBe(reason);
+    expect(await files()).toEqual([]);
+  });
+
   it('shows its owner, complete, while it is held', async () => {
     await withLock(lock, async () => {
       expect(parseOwner(await readFile(lock, 'utf8'))).toMatchObject({ pid: process.pid });

@@ -47,7 +47,7 @@ async function largeArchive(): Promise<Uint8Array> {
   const pieces = await imagePieces();
   const bytes = noise(1, 2 << 20);
   const digest = `sha256:${await hex(bytes)}`;
-  const large = await imagePieces({ layer: { digest: digest as `sha256:${string}`, size: bytes.length } });
+  const large = await imagePieces({ layer: { digest: digest as `sha256:${string}`, size: bytes.length }, diffIDs: [digest] });
   return archive({ ...large, layer: { ...pieces.layer, name: `blobs/${digest.replace(':', '/')}`, body: bytes } });
 }
 

@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exportImages, openFile, importStream } from '@oci-tar/core';
+import { copyImage, exportImages, openDirectory, openFile, importStream } from '@oci-tar/core';
+import type { ImportNaming } from '@oci-tar/core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { digestsOf, entriesOf, expectVerified, exported, freshStore, imported, temporaryDirectory, treeOf } from './files.ts';
 import { here, makeSamples, moreNames, sampleKeys } from './images.ts';
@@ -167,6 +168,46 @@ describeWith('containerd and its own archives', containerd, (lent) => {
     await ctr.ctr('images', 'export', theirs, name);
     const again = await exported(own, await imported(own, theirs), [name]);
     expect([...(await entriesOf(again)).entries.keys()].toSorted()).toEqual([...(await entriesOf(theirs)).entries.keys()].toSorted());
+  });
+});
+
+describeWith('containerd and the names of an import', containerd, (lent) => {
+  /** An archive whose entries have full names, a bare tag, and no name at all. */
+  async function oddlyNamed(own: string): Promise<string> {
+    const layout = join(own, 'layout');
+    const target = await openDirectory(layout, { mayBeNew: true });
+    const named = [[samples.of.gzip, 'example.org/app:1'], [samples.of.two, 'example.org/app/sub:2'], [samples.of.zstd, 'example.org/apple:1'], [samples.of.plain, 'v1'], [samples.of.named, null]] as const;
+    for (const [{ name: reference }, name] of named) await copyImage({ source: samples.store, target, reference, name });
+    const archive = join(own, 'odd.tar');
+    await run('tar', ['-cf', archive, '-C', layout, 'oci-layout', 'index.json', 'blobs']);
+    return archive;
+  }
+
+  it.each<readonly [string, readonly string[], ImportNaming]>([
+    ['none', [], {}],
+    ['a base', ['--base-name', 'example.org/app'], { baseName: 'example.org/app' }],
+    ['an index name', ['--index-name', 'example.org/all:1', '--base-name', 'example.org/app'], { indexName: 'example.org/all:1', baseName: 'example.org/app' }],
+  ])('ctr and we give the same images the same names with these flags: %s', async (title, flags, naming) => {
+    const { peer, directory: own } = lent();
+    const archive = await oddlyNamed(await mkdtemp(join(own, 'names-')));
+    const theirs = peer.namespace(`names-${title.replaceAll(' ', '-')}`);
+    await theirs.ctr('images', 'import', '--no-unpack', ...flags, archive);
+    const today = /^import-\d{4}-\d\d-\d\d:/;
+    const expected = [...(await theirs.images())].map(([name, digest]) => [today.test(name) ? `docker.io/library/${name}` : name, digest]);
+    expect([...(await digestsOf(await imported(own, archive, naming)))].toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('ctr and we name every image by its digest, those without a name too', async () => {
+    const { peer, directory: own } = lent();
+    const archive = await oddlyNamed(await mkdtemp(join(own, 'digests-')));
+    const base = 'example.org/app';
+    const theirs = peer.namespace('names-by-digest');
+    await theirs.ctr('images', 'import', '--no-unpack', '--digests', '--base-name', base, archive);
+    const ours = await digestsOf(await imported(own, archive, { digests: true, baseName: base }));
+    // An image that the base leaves out gets no name from us at all, while ctr gives it one by its digest.
+    const left = `${base}@${samples.of.zstd.digest}`;
+    expect([...ours].toSorted()).toEqual([...(await theirs.images())].filter(([name]) => name !== left).toSorted());
+    expect(ours.get(`${base}@${samples.of.named.digest}`)).toBe(samples.of.named.digest);
   });
 });
 

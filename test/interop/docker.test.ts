@@ -1,8 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openArchive, openFile, importStream } from '@oci-tar/core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { exported, freshStore, imported, temporaryDirectory, treeOf } from './files.ts';
+import { exported, temporaryDirectory, treeOf } from './files.ts';
 import { here, makeSamples, moreNames, sampleKeys } from './images.ts';
 import type { Samples } from './images.ts';
 import { dockerd } from './peers/dockerd.ts';
@@ -68,30 +67,5 @@ describeWith('docker and our archives', dockerd, (lent) => {
     // docker adds what a container has of its own: /dev, /etc/hosts and so on.
     expect(tree).toEqual(expect.arrayContaining([...(await treeOf(samples.merged))]));
     expect(tree.filter((line) => line.startsWith('etc/gone'))).toEqual([]);
-  });
-});
-
-describeWith('docker and its own archives', dockerd, (lent) => {
-  it('are either OCI archives that we import, or refused with a clear error', async () => {
-    const { peer, directory: own } = lent();
-    const { name, config } = samples.of.two;
-    await peer.docker('load', '--input', await exported(own, samples.store, [name]));
-    const saved = join(own, 'saved.tar');
-    await peer.docker('save', '--output', saved, name);
-    const isLayout = (await run('tar', ['--list', '--file', saved])).split('\n').includes('oci-layout');
-    // Before docker 25.
-    if (!isLayout) {
-      const source = await openArchive(saved);
-      const file = await openFile(saved);
-      await expect(source.resolve(name)).rejects.toMatchObject({ code: 'INVALID_LAYOUT', message: expect.stringContaining('oci-layout') as string });
-      await expect(importStream(file.read(), { target: await freshStore(own) })).rejects.toMatchObject({ code: 'INVALID_LAYOUT' });
-      await source.close();
-      await file.close();
-      return;
-    }
-    const store = await imported(own, saved);
-    await peer.docker('image', 'rm', '--force', name);
-    await peer.docker('load', '--input', await exported(own, store, [name]));
-    expect(await idOf(peer, name)).toBe(config);
   });
 });

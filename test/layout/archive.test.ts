@@ -52,6 +52,15 @@ describe('an archive', () => {
     expect(items).toHaveLength(1);
   });
 
+  it('gives manifest.json no name by digest, on which docker load fails', async () => {
+    const source = memoryStore();
+    const [image] = await addImages(source, { name: 'docker.io/library/hello:1' });
+    const byDigest = `docker.io/library/hello@${image?.descriptor.digest}`;
+    await addImages(source, { name: byDigest });
+    expect(await json(await exported(source, byDigest, 'hello:1'), 'manifest.json')).toMatchObject([{ RepoTags: ['hello:1'] }]);
+    expect(await json(await exported(source, byDigest), 'manifest.json')).toMatchObject([{ RepoTags: null }]);
+  });
+
   it('stands in manifest.json with linux/amd64 of several platforms, wherever that comes, and else with the first', async () => {
     for (const [platforms, expected] of [[[arm64, linux], 'amd64'], [[{ os: 'linux', architecture: 's390x' }, arm64], 's390x']] as const) {
       const source = memoryStore();

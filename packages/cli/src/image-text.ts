@@ -1,10 +1,10 @@
 import { formatPlatform, shortDigest } from '@oci-tar/core';
-import type { Annotations, Descriptor, ImageConfig } from '@oci-tar/core';
+import type { Annotations, Descriptor, History, ImageConfig, Manifest } from '@oci-tar/core';
 import type { Context } from './context.ts';
 import { purposeOf } from './image-details.ts';
 import type { ImageDetails, ManifestDetails } from './image-details.ts';
 import { familiar, imageJson } from './outcome.ts';
-import { formatSize, shown, table } from './style.ts';
+import { counted, formatSize, shown, table } from './style.ts';
 
 /** An image for people. */
 export function imageText({ image, annotations, manifests, absent }: ImageDetails, { style }: Context): string {
@@ -31,7 +31,30 @@ function manifestText({ manifest, config }: ManifestDetails): string {
     ...annotationRows('Annotations:', manifest.annotations),
     ['Layers:', `${manifest.layers.length}, ${formatSize(size)} with the config`],
   ]);
-  return shown(indented(rows) + indented(layers));
+  return shown(indented(rows) + indented(layers) + historyText(manifest, config));
+}
+
+/** The steps that made the image, each with the size of its layer as it is stored. */
+function historyText({ layers }: Manifest, config: ImageConfig | undefined): string {
+  const steps = stepsOf(config);
+  if (steps.length === 0) return '';
+  const rows = steps.map(({ created = '', created_by: by = '', comment = '', layer }) => [
+    '',
+    created,
+    layer === undefined ? '-' : formatSize(layers[layer]?.size ?? 0),
+    [by, comment].filter((text) => text !== '').join('  # ').replace(/\s+/g, ' '),
+  ]);
+  return indented(table([['History:', counted(steps.length, 'step')]])) + indented(table(rows));
+}
+
+interface Step extends History {
+  /** Position of the layer that it made; absent where it made none. */
+  readonly layer?: number;
+}
+
+function stepsOf(config: ImageConfig | undefined): readonly Step[] {
+  let next = 0;
+  return (config?.history ?? []).map((step) => (step.empty_layer === true ? step : { ...step, layer: next++ }));
 }
 
 function configRows({ created, author, config = {} }: ImageConfig): readonly (readonly string[])[] {
@@ -92,6 +115,7 @@ export function imageDetailsJson({ image, annotations, manifests, absent }: Imag
       ...(manifest.annotations === undefined ? {} : { annotations: manifest.annotations }),
       ...(manifest.subject === undefined ? {} : { subject: manifest.subject.digest }),
       config: { digest: manifest.config.digest, mediaType: manifest.config.mediaType, size: manifest.config.size, ...(config === undefined ? {} : { content: config }) },
+      totalSize: manifest.layers.reduce((sum, layer) => sum + layer.size, descriptor.size + manifest.config.size),
       layers: manifest.layers.map(({ digest, mediaType, size }, position) => ({
         digest,
         mediaType,

@@ -1,5 +1,5 @@
-import { codecByName, parsePlatform } from '@oci-tar/core';
-import type { Codec, Platform, PlatformChoice } from '@oci-tar/core';
+import { codecByName, defaultReferrerLimits, parsePlatform } from '@oci-tar/core';
+import type { Codec, Platform, PlatformChoice, ReferrerLimits } from '@oci-tar/core';
 import type { Options } from 'yargs';
 import { UsageError } from './failure.ts';
 
@@ -32,17 +32,50 @@ export const globalOptions = {
 export const platformOptions = {
   platform: { ...textsOption('Only these platforms, such as linux/amd64,linux/arm64 (repeatable)'), conflicts: 'all-platforms' },
   'all-platforms': flagOption('Every platform of the image; an error when one is missing'),
+  'rewrite-index': flagOption('Where not all of an index moves: a smaller index in its place, with another digest'),
 } as const satisfies Readonly<Record<string, Options>>;
 
 interface PlatformValues {
   readonly platform: readonly string[] | undefined;
   readonly 'all-platforms': boolean | undefined;
+  readonly 'rewrite-index': boolean | undefined;
 }
 
 /** The library's option for what was given, ready to be spread. */
-export function platformsOf(given: PlatformValues): { readonly platforms?: PlatformChoice } {
-  if (given['all-platforms'] === true) return { platforms: 'all' };
-  return given.platform === undefined ? {} : { platforms: given.platform.flatMap((text) => text.split(',')).map((text) => parsePlatform(text.trim(), hostPlatform())) };
+export function platformsOf(given: PlatformValues): { readonly platforms?: PlatformChoice; readonly rewriteIndex?: boolean } {
+  const rewrite = given['rewrite-index'] === true ? { rewriteIndex: true } : {};
+  if (given['all-platforms'] === true) return { ...rewrite, platforms: 'all' };
+  if (given.platform === undefined) return rewrite;
+  return { ...rewrite, platforms: given.platform.flatMap((text) => text.split(',')).map((text) => parsePlatform(text.trim(), hostPlatform())) };
+}
+
+export const foreignOptions = {
+  'skip-non-distributable': flagOption('Leaves out foreign layers that can be fetched from their URLs'),
+} as const satisfies Readonly<Record<string, Options>>;
+
+/** The library's option for what was given, ready to be spread. */
+export function foreignOf({ 'skip-non-distributable': skip }: { readonly 'skip-non-distributable': boolean | undefined }): { readonly skipNonDistributable?: boolean } {
+  return skip === true ? { skipNonDistributable: true } : {};
+}
+
+const mostReferrers = { type: 'number', requiresArg: true, describe: `How many referrers are too many; ${defaultReferrerLimits.count} by default`, coerce: lastNumber } as const satisfies Options;
+
+export const referrerOptions = {
+  referrers: flagOption('Takes along what refers to the images: signatures, attestations, SBOMs'),
+  'max-referrers': mostReferrers,
+} as const satisfies Readonly<Record<string, Options>>;
+
+export const referrerLimitOptions = { 'max-referrers': mostReferrers } as const satisfies Readonly<Record<string, Options>>;
+
+interface ReferrerValues {
+  readonly referrers?: boolean | undefined;
+  readonly 'max-referrers': number | undefined;
+}
+
+/** The library's options for what was given, ready to be spread. */
+export function referrersOf({ referrers, 'max-referrers': count }: ReferrerValues): { readonly referrers?: boolean; readonly referrerLimits?: Partial<ReferrerLimits> } {
+  if (count !== undefined && !(Number.isSafeInteger(count) && count >= 0)) throw new UsageError('--max-referrers takes a whole number');
+  return { ...(referrers === undefined ? {} : { referrers }), ...(count === undefined ? {} : { referrerLimits: { count } }) };
 }
 
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };

@@ -18,26 +18,42 @@ export function imageJson({ name, descriptor }: NamedImage): object {
   return { ...(name === undefined ? {} : { name }), digest, mediaType, size };
 }
 
-export function reportJson({ images, blobs, bytes, gaps }: MoveReport): object {
+export function reportJson({ images, blobs, bytes, gaps, referrers, referrersLeft, rewritten }: MoveReport): object {
   return {
     images: images.map(imageJson),
     blobs,
     bytes,
+    ...(referrers.length === 0 ? {} : { referrers: referrers.map((image) => ({ ...imageJson(image), subject: image.descriptor.annotations?.[annotationKeys.manifestSubject] })) }),
+    ...(referrersLeft === 0 ? {} : { referrersLeft }),
     leftOut: gaps.map(({ descriptor: { digest, mediaType, size, platform }, why }) => ({ digest, mediaType, size, ...(platform === undefined ? {} : { platform: formatPlatform(platform) }), why })),
+    ...rewrittenJson(rewritten),
   };
 }
 
+export function rewrittenJson(rewritten: MoveReport['rewritten']): object {
+  return rewritten.length === 0 ? {} : { rewritten: rewritten.map(({ name, from, to }) => ({ ...(name === undefined ? {} : { name }), from: from.digest, to: to.digest })) };
+}
+
 /** One line an image, then what moved in all. */
-export function reportText(did: string, { images, blobs, bytes }: MoveReport, where: string): string {
-  const lines = images.map(({ name, descriptor }) => `${name === undefined ? '<none>' : familiar(name)}  ${descriptor.digest}\n`).join('');
-  return `${lines}${did} ${counted(images.length, 'image')} ${where}: ${counted(blobs, 'blob')}, ${formatSize(bytes)}\n`;
+export function reportText(did: string, { images, blobs, bytes, referrers, rewritten }: MoveReport, where: string): string {
+  const more = referrers.length === 0 ? '' : ` and ${counted(referrers.length, 'referrer')}`;
+  const was = new Map(rewritten.map(({ name, from, to }) => [`${name} ${to.digest}`, `, a smaller index than ${from.digest}`]));
+  const lines = images.map(({ name, descriptor: { digest } }) => `${name === undefined ? '<none>' : familiar(name)}  ${digest}${was.get(`${name} ${digest}`) ?? ''}\n`).join('');
+  return `${lines}${did} ${counted(images.length, 'image')}${more} ${where}: ${counted(blobs, 'blob')}, ${formatSize(bytes)}\n`;
 }
 
 const reasons: readonly (readonly [why: Gap['why'], text: string])[] = [
   ['filtered', 'left out, as asked'],
   ['absent', 'left out, since the source does not have it'],
   ['foreign', 'left where its URLs point, as it must not be redistributed'],
+  ['orphaned', 'left out, since the image that it describes is'],
 ];
+
+/** Says what refers to the images and was left behind by a move that did not ask for it. */
+export function noteReferrers(context: Context, { referrersLeft }: MoveReport): void {
+  if (referrersLeft === 0) return;
+  note(context, `left behind: at least ${counted(referrersLeft, 'referrer')} (signatures, attestations, SBOMs); --referrers takes ${referrersLeft === 1 ? 'it' : 'them'} along`);
+}
 
 /** More than this is summed up. */
 const mostNamed = 8;
@@ -52,8 +68,11 @@ export function noteGaps(context: Context, gaps: readonly Gap[]): void {
   }
 }
 
-function gapName({ descriptor: { platform, annotations, mediaType, digest } }: Gap): string {
+function gapName({ descriptor, parent }: Gap): string {
+  const { platform, annotations, mediaType, digest } = descriptor;
   const type = annotations?.[annotationKeys.referenceType];
   if (type !== undefined) return `${type} ${shortDigest(digest)}`;
-  return platform === undefined ? `${mediaType} ${shortDigest(digest)}` : formatPlatform(platform);
+  if (platform !== undefined) return formatPlatform(platform);
+  const blob = `${mediaType} ${shortDigest(digest)}`;
+  return parent.platform === undefined ? blob : `${formatPlatform(parent.platform)} (${blob})`;
 }

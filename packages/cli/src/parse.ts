@@ -79,7 +79,8 @@ function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, alone: string | un
   for (const [name, entry] of Object.entries(commands)) {
     const command = loaded.get(name);
     if (command !== undefined && (alone === undefined || alone === name)) command.attach(parser, name, entry.describe, chosen, alone === name);
-    else if (entry.sameAs === undefined) parser.command(name, entry.describe);
+    // Not beside the one that is known to be meant: an image may be called `create`, or `index` be told to create one.
+    else if (entry.sameAs === undefined && alone === undefined) parser.command(name, entry.describe);
   }
   return parser;
 }

@@ -44,6 +44,16 @@ export interface ErrorDetails {
   readonly limit?: number;
   /** The file, entry, reference or address that the message is about. */
   readonly subject?: string;
+  /** NOT_FOUND of an incomplete image: every blob that it lacks, with what it is needed for (`linux/arm64`) where that is known. */
+  readonly missing?: readonly MissingBlob[];
+}
+
+export interface MissingBlob {
+  readonly platform?: string;
+  readonly mediaType: string;
+  readonly digest: string;
+  /** In bytes. */
+  readonly size: number;
 }
 
 const brand = Symbol.for('oci-tar.error');

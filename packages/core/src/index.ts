@@ -6,34 +6,53 @@
  */
 export * from './errors.ts';
 
-export { exportImages } from './verbs/export.ts';
+export { exportImages, exportedImages } from './verbs/export.ts';
 export type { ExportRequest } from './verbs/export.ts';
 export { importImages, importStream } from './verbs/import.ts';
-export type { ImportRequest } from './verbs/import.ts';
+export type { ImportReport, ImportRequest } from './verbs/import.ts';
+export { importedImages } from './verbs/import-names.ts';
+export type { ImportNaming, ImportSelection, SkippedImage } from './verbs/import-names.ts';
 export { copyImage, onlyImage } from './verbs/copy.ts';
 export type { CopyRequest } from './verbs/copy.ts';
 export { createImage } from './verbs/create.ts';
 export type { CreateRequest } from './verbs/create.ts';
 export { removeImage, tagImage } from './verbs/edit.ts';
+export { editImageConfig } from './verbs/edit-config.ts';
+export type { EditConfigRequest, EditReport } from './verbs/edit-config.ts';
+export { appendToIndex, createIndex, removeFromIndex } from './verbs/index-image.ts';
+export type { IndexRemoval, IndexReport, IndexRequest } from './verbs/index-image.ts';
+export { pruneStore } from './verbs/prune.ts';
+
+export type { ConfigChanges } from './edit/config.ts';
+export { rewriteImage } from './edit/rewrite.ts';
+export type { EditableImage, ImageEdit, RewriteOptions, Rewritten, RewrittenManifest } from './edit/rewrite.ts';
 export type { MoveOptions, MoveReport } from './verbs/options.ts';
 
 export { assertVerified, verifyImages } from './image/verify.ts';
 export type { VerifyOptions, VerifyProblem, VerifyReport } from './image/verify.ts';
+export type { UnreferencedReport } from './image/verify-unreferenced.ts';
+export { preflight } from './image/preflight.ts';
+export type { CorruptBlob, PreflightCount, PreflightImage, PreflightOptions, PreflightPart, PreflightReport } from './image/preflight.ts';
 export { contentOf, makePlan } from './image/make-plan.ts';
 export type { PlanOptions } from './image/make-plan.ts';
 export type { PlatformChoice } from './image/platform-choice.ts';
 export { archiveOrder, pushAll, transfer } from './image/push.ts';
 export type { CopyEvent, PushOptions } from './image/push.ts';
 export { openBlob, readBlob, readDocument } from './image/read.ts';
+export { defaultReferrerLimits, isListedReferrer, referrerTrees } from './image/referrers.ts';
+export type { ReferrerLimits, ReferrerNode, ReferrerTreeOptions } from './image/referrers.ts';
 export type * from './image/plan.ts';
 export type * from './image/store.ts';
 
 export { archiveTarget, openArchive } from './stores/archive.ts';
+export { readArchive } from './stores/read-archive.ts';
 export type { ArchiveTargetOptions, OpenArchiveOptions } from './stores/archive.ts';
 export { layoutStore } from './stores/layout.ts';
 export type { LayoutStoreOptions } from './stores/layout.ts';
 export { parseLocation } from './stores/location.ts';
 export type { Location } from './stores/location.ts';
+export { dockerStore } from './layout/docker/source.ts';
+export type { DockerStoreOptions } from './layout/docker/source.ts';
 export { localStore, openDirectory, openSource, openTarget } from './stores/open.ts';
 export type { OpenOptions } from './stores/open.ts';
 
@@ -55,6 +74,7 @@ export type * from './spec/config.ts';
 export type * from './spec/descriptor.ts';
 export * from './spec/digest.ts';
 export type * from './spec/image-index.ts';
+export type { JsonObject, JsonValue } from './spec/json.ts';
 export * from './spec/limits.ts';
 export type * from './spec/manifest.ts';
 export * from './spec/media-type.ts';

@@ -1,24 +1,26 @@
-import { copyImage, isFullReference, normalizeName, openTarget, parseLocation } from '@oci-tar/core';
+import { copyImage, isFullReference, isReference, normalizeName, openTarget, parseLocation } from '@oci-tar/core';
 import type { Location, NameStyle, NamedImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
+import { dryRun, dryRunOptions, isDryRun } from '../dry-run.ts';
 import { UsageError } from '../failure.ts';
-import { compressOptions, compressionOf, platformOptions, platformsOf } from '../options.ts';
-import { noteGaps, reportJson, reportText } from '../outcome.ts';
-import { archiveOutput } from '../outputs.ts';
+import { compressOptions, compressionOf, foreignOf, foreignOptions, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
+import { noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
+import { archiveOutput, checkOutput } from '../outputs.ts';
 import { imageAt, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<source> <target>',
   words: {
-    source: 'A name in the local store, or oci:DIR[:REF], oci-archive:FILE[:REF], store:NAME',
+    source: 'A name in the local store, or oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:REF], store:NAME',
     target: 'Where to, spelled in the same ways',
   },
-  options: { ...platformOptions, ...compressOptions },
+  options: { ...platformOptions, ...referrerOptions, ...foreignOptions, ...compressOptions, ...dryRunOptions },
   examples: [
     ['oci-tar copy oci:layout:v1 store:hello:1', 'from an image layout directory into the local store'],
     ['oci-tar copy hello:1 oci-archive:out.tar:v1', 'into an archive, under the name v1, as skopeo spells it'],
     ['oci-tar copy hello:1 oci:layout:hello:1', 'into a directory, which is made where it is missing'],
+    ['oci-tar copy hello:1 docker-archive:out.tar:hello:1', 'into an archive as docker save writes it'],
     ['oci-tar copy oci-archive:in.tar store:', 'the one image of an archive, under the name it has there'],
   ],
   remarks: 'A path ends at its first colon; what follows is the name. In directories and archives a name is spelled as it is given, and without one the image is listed without a name; in the local store names are full ones.',
@@ -26,10 +28,25 @@ export const command = defineCommand({
     const [from = '', to = ''] = words;
     const target = targetOf(to);
     // An archive is made anew: before anything is opened, so that a terminal is refused at once.
-    if (target.scheme === 'oci-archive') archiveOutput(context, target.path ?? '');
+    if (isArchive(target)) archiveOutput(context, target.path ?? '');
     const compression = compressionOf(options, target.path ?? '');
-    if (compression.compression !== undefined && target.scheme !== 'oci-archive') throw new UsageError('only an archive is compressed as a whole');
+    if (compression.compression !== undefined && !isArchive(target)) throw new UsageError('only an archive is compressed as a whole');
     const source = placeOf(from);
+    const wanted = { ...platformsOf(options), ...referrersOf(options), ...foreignOf(options) };
+    if (isDryRun(options)) {
+      return withSource(context, source, async (opened) => {
+        const { descriptor, ...named } = await imageAt(opened, source);
+        const { name } = nameIn(target, { descriptor, ...named }, source);
+        const images = [name === undefined ? { descriptor } : { name, descriptor }];
+        const request = { source: opened, images, json: { target: to }, ...wanted, verify: options.verify === true };
+        if (isArchive(target)) {
+          checkOutput(target.path ?? '');
+          return dryRun(request, context);
+        }
+        const place = await openTarget(target, { store: context.store, signal: context.signal });
+        return dryRun({ ...request, target: place }, context).finally(() => place.close());
+      });
+    }
     const report = await withSource(context, source, async (opened) => {
       const image = await imageAt(opened, source);
       const { name, style } = nameIn(target, image, source);
@@ -42,13 +59,18 @@ export const command = defineCommand({
         name: name ?? null,
         signal: context.signal,
         onEvent: (event) => context.progress.event(event),
-        ...platformsOf(options),
+        ...wanted,
       }).finally(() => place.close());
     });
     noteGaps(context, report.gaps);
-    await print(context, { json: { target: to, ...reportJson(report) }, text: reportText('copied', report, `to ${to}`) });
+    noteReferrers(context, report);
+    return print(context, { json: { target: to, ...reportJson(report) }, text: reportText('copied', report, `to ${to}`) });
   },
 });
+
+function isArchive({ scheme }: Location): boolean {
+  return scheme === 'oci-archive' || scheme === 'docker-archive';
+}
 
 function targetOf(word: string): Location {
   if (word === '-') throw new UsageError('copy does not write to standard output', 'Use oci-tar export IMAGE -.');
@@ -59,7 +81,8 @@ function targetOf(word: string): Location {
 function nameIn(target: Location, image: NamedImage, source: Location): { readonly name: string | undefined; readonly style: NameStyle } {
   if (target.scheme !== 'store') {
     const { reference } = target;
-    const asArchive = target.scheme === 'oci-archive' && reference !== undefined && isFullReference(reference);
+    if (target.scheme === 'docker-archive') return { name: reference === undefined ? undefined : normalizeName(reference), style: 'archive' };
+    const asArchive = target.scheme === 'oci-archive' && reference !== undefined && isFullReference(reference) && isReference(reference);
     return asArchive ? { name: normalizeName(reference), style: 'archive' } : { name: reference, style: 'plain' };
   }
   const name = target.reference ?? image.name;

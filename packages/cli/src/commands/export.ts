@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
-import { exportImages, isOciTarError, localStore } from '@oci-tar/core';
+import { exportImages, exportedImages, isOciTarError, localStore } from '@oci-tar/core';
 import type { ImageStore, Location } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import type { Context } from '../context.ts';
+import { dryRun, dryRunOptions, isDryRun } from '../dry-run.ts';
 import { UsageError } from '../failure.ts';
-import { compressOptions, compressionOf, platformOptions, platformsOf, textOption } from '../options.ts';
-import { noteGaps, reportJson, reportText } from '../outcome.ts';
-import { archiveOutput } from '../outputs.ts';
+import { compressOptions, compressionOf, flagOption, foreignOf, foreignOptions, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
+import { noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
+import { archiveOutput, checkOutput } from '../outputs.ts';
 import { imageAt, isDirectory, isPathLike, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
@@ -20,13 +21,19 @@ export const command = defineCommand({
   options: {
     output: { ...textOption('The archive, instead of the last argument'), alias: 'o' },
     ...platformOptions,
+    ...referrerOptions,
+    ...foreignOptions,
     ...compressOptions,
+    'skip-manifest-json': flagOption("Leaves docker's manifest.json out"),
+    ...dryRunOptions,
   },
   examples: [
     ['oci-tar export hello:1 hello.tar', 'one image into a file, which appears whole or not at all'],
     ['oci-tar export hello:1 other:2 all.tar.zst', 'two images, compressed as the name says'],
     ['oci-tar export hello:1 - | ssh host ctr images import -', 'straight into another machine'],
     ['oci-tar export hello:1 -o arm.tar --platform linux/arm64', 'one platform of several'],
+    ['oci-tar export hello:1 hello.tar --platform linux/arm64 --dry-run', 'what that would write, and whether it would work'],
+    ['oci-tar export hello:1 hello.tar --referrers', 'with its signatures, attestations and SBOMs'],
   ],
   remarks: 'The archive is an OCI image layout with a manifest.json for docker: docker, podman, ctr and skopeo read it. The same images give the same bytes.',
   async run(words, options, context) {
@@ -34,6 +41,14 @@ export const command = defineCommand({
     const sink = archiveOutput(context, output);
     const compression = compressionOf(options, output);
     const places = images.map(placeOf);
+    const wanted = { ...platformsOf(options), ...referrersOf(options), ...foreignOf(options) };
+    if (isDryRun(options)) {
+      if (typeof sink === 'string') checkOutput(sink);
+      return withSource(context, commonPlace(places), async (source) => {
+        const found = await exportedImages(source, await referencesOf(source, places));
+        return dryRun({ source, images: found, json: { output }, ...wanted, verify: options.verify === true }, context);
+      });
+    }
     const report = await withSource(context, commonPlace(places), async (source) => {
       const references = await referencesOf(source, places);
       context.progress.start('exporting');
@@ -43,13 +58,15 @@ export const command = defineCommand({
         output: sink,
         signal: context.signal,
         onEvent: (event) => context.progress.event(event),
-        ...platformsOf(options),
+        ...wanted,
         ...compression,
+        ...(options['skip-manifest-json'] === true && { skipManifestJson: true }),
       });
     });
     noteGaps(context, report.gaps);
+    noteReferrers(context, report);
     const where = typeof sink === 'string' ? `to ${sink}` : 'to standard output';
-    await print(context, { json: { output, ...reportJson(report) }, text: reportText('exported', report, where) }, typeof sink === 'string' ? 'stdout' : 'stderr');
+    return print(context, { json: { output, ...reportJson(report) }, text: reportText('exported', report, where) }, typeof sink === 'string' ? 'stdout' : 'stderr');
   },
 });
 

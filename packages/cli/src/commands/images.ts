@@ -1,4 +1,4 @@
-import { formatPlatform, isOciTarError, makePlan, parseConfig, platformOf, readBlob, readDocument, shortDigest } from '@oci-tar/core';
+import { formatPlatform, isListedReferrer, isOciTarError, makePlan, parseConfig, platformOf, readBlob, readDocument, shortDigest } from '@oci-tar/core';
 import type { ImageStore, NamedImage, Plan, Platform } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
@@ -23,7 +23,9 @@ export const command = defineCommand({
     const place = word === undefined ? { scheme: 'store' as const } : placeOf(word);
     const rows = await withSource(context, place, async (source) => {
       const found: Row[] = [];
-      for (const image of await imagesAt(source, place)) found.push(await rowOf(source, image, context));
+      for (const image of await imagesAt(source, place)) {
+        if (place.reference !== undefined || !isListedReferrer(image)) found.push(await rowOf(source, image, context));
+      }
       return found.sort((a, b) => compare(displayName(a.image), displayName(b.image)));
     });
     await print(context, {

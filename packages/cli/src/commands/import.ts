@@ -1,13 +1,15 @@
 import { createReadStream, existsSync, statSync } from 'node:fs';
-import { abortable, detectCodec, fileSource, importImages, importStream, localStore, normalizeName, openArchive } from '@oci-tar/core';
-import type { ByteSource, ByteStream, ImageStore, ImportRequest, MoveReport } from '@oci-tar/core';
+import { OciTarError, abortable, detectCodec, fileSource, importImages, importStream, importedImages, localStore, normalizeName, openArchive } from '@oci-tar/core';
+import type { ByteSource, ByteStream, ImageStore, ImportReport, ImportRequest } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
+import { dryRun, dryRunOptions, isDryRun } from '../dry-run.ts';
 import { UsageError } from '../failure.ts';
-import { platformOptions, platformsOf, textOption } from '../options.ts';
-import { displayName, noteGaps, reportJson, reportText } from '../outcome.ts';
-import { isDirectory, naming } from '../places.ts';
+import { namingOf, namingOptions, noteSkipped, skippedJson } from '../naming.ts';
+import { flagOption, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
+import { displayName, noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
+import { isDirectory, naming as tellingOf } from '../places.ts';
 
 const standardInput: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 
@@ -18,51 +20,72 @@ export const command = defineCommand({
   spec: '<archive> [new-name]',
   usage: '<in.tar|-> [new-name]',
   words: {
-    archive: 'The archive: OCI, plain or compressed with gzip or zstd; - is standard input',
+    archive: "The archive: OCI or docker's, plain or compressed with gzip or zstd; - is standard input",
     'new-name': 'A new name for the one image in it',
   },
   options: {
-    'base-name': textOption('Completes names that are only a tag, and leaves out images that do not begin with it'),
+    ...namingOptions,
+    'compress-blobs': flagOption('Compresses the plain layers of a docker archive with gzip; the image ID stays'),
     ...platformOptions,
+    ...referrerOptions,
+    ...dryRunOptions,
   },
   examples: [
     ['oci-tar import hello.tar', 'all images of an archive, under the names they have there'],
     ['oci-tar import hello.tar mine:1', 'the one image of an archive, under a new name'],
     ['curl -s https://example.org/hello.tar.gz | oci-tar import -', 'from a pipe; each byte is written to disk once'],
     ['oci-tar import v1.tar --base-name example.org/app', 'an image that is only called v1 becomes example.org/app:v1'],
+    ['oci-tar import hello.tar --dry-run --verify', 'what is in it, whether all of it is sound, and what would be new here'],
   ],
   remarks: 'Every blob is checked against its digest before it is visible. Names appear when everything is there.',
   async run(words, options, context) {
     const [archive = '', name] = words;
-    const { 'base-name': baseName } = options;
-    if (name !== undefined && baseName !== undefined) throw new UsageError('a new name and --base-name exclude each other');
-    if (name !== undefined) normalizeName(name);
+    const naming = namingOf(options, name);
+    for (const given of [name, options['index-name']]) if (given !== undefined) normalizeName(given);
+    const where = standardInput.has(archive) ? 'standard input' : archive;
+    const wanted = { ...platformsOf(options), ...referrersOf(options) };
     const target = await localStore(context.store);
+    if (isDryRun(options)) {
+      const look = async () => {
+        const source = await archiveAt(archive, context);
+        try {
+          const selection = await importedImages(source, naming);
+          noteSkipped(context, selection.skipped);
+          return await dryRun({ ...selection, target, json: skippedJson(selection.skipped), ...wanted, configs: true, verify: options.verify === true }, context);
+        } finally {
+          await source.close();
+        }
+      };
+      return tellingOf(where, look).finally(() => target.close());
+    }
     context.progress.start('importing');
     const request: ImportRequest = {
       target,
       signal: context.signal,
       onEvent: (event) => context.progress.event(event),
-      ...platformsOf(options),
-      ...(name === undefined ? {} : { name }),
-      ...(baseName === undefined ? {} : { baseName }),
+      ...wanted,
+      ...naming,
+      ...(options['compress-blobs'] === true && { compressBlobs: true }),
+      onNote: (text) => note(context, text),
     };
-    const report = await naming(standardInput.has(archive) ? 'standard input' : archive, () => imported(archive, request, context)).finally(() => target.close());
+    const report = await tellingOf(where, () => imported(archive, request, context)).finally(() => target.close());
     noteGaps(context, report.gaps);
-    await print(context, {
-      json: reportJson(report),
-      text: reportText('imported', report, `from ${standardInput.has(archive) ? 'standard input' : archive}`),
+    noteReferrers(context, report);
+    noteSkipped(context, report.skipped);
+    return print(context, {
+      json: { ...reportJson(report), ...skippedJson(report.skipped) },
+      text: reportText('imported', report, `from ${where}`),
       names: report.images.map(displayName),
     });
   },
 });
 
-async function imported(path: string, request: ImportRequest, context: Context): Promise<MoveReport> {
+async function imported(path: string, request: ImportRequest, context: Context): Promise<ImportReport> {
   if (standardInput.has(path)) {
     if (context.io.stdin.isTerminal) throw new UsageError('standard input is a terminal', 'Name a file, or pipe an archive in: oci-tar import hello.tar');
     return streamed(context.io.stdin.bytes(), request, context);
   }
-  if (isDirectory(path)) throw new UsageError(`${path} is a directory`, `To take images from an image layout: oci-tar copy oci:${path} store:NAME`);
+  if (isDirectory(path)) throw directoryError(path);
   if (existsSync(path) && !statSync(path).isFile()) return streamed(createReadStream(path, { highWaterMark: readSize }), request, context);
   const file = await fileSource(path);
   // A compressed file has no random access: it is read front to back like a pipe, so that nothing is unpacked beside it.
@@ -78,8 +101,25 @@ async function imported(path: string, request: ImportRequest, context: Context):
   }
 }
 
-function streamed(bytes: ByteStream, request: ImportRequest, context: Context): Promise<MoveReport> {
+function streamed(bytes: ByteStream, request: ImportRequest, context: Context): Promise<ImportReport> {
   return importStream(context.progress.watch(abortable(bytes, context.signal)), request);
+}
+
+/** An archive for a dry run, which has to be a file. */
+async function archiveAt(path: string, context: Context): Promise<ImageStore> {
+  if (isDirectory(path)) throw directoryError(path);
+  if (standardInput.has(path) || (existsSync(path) && !statSync(path).isFile())) {
+    throw new OciTarError('UNSUPPORTED', 'a dry run looks at an archive several times, and a pipe comes only once', {
+      subject: path,
+      side: 'source',
+      hint: 'Write the archive into a file first: cat > in.tar; oci-tar import in.tar --dry-run',
+    });
+  }
+  return openArchive(path, { signal: context.signal, onNote: (text) => note(context, text) });
+}
+
+function directoryError(path: string): UsageError {
+  return new UsageError(`${path} is a directory`, `To take images from an image layout: oci-tar copy oci:${path} store:NAME`);
 }
 
 async function head(source: ByteSource): Promise<Uint8Array> {

@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { exitStatus } from '../failure.ts';
+import { flagOption } from '../options.ts';
 import { familiar } from '../outcome.ts';
 import { imagesAt, placeOf, withSource } from '../places.ts';
 import { counted, formatSize, shown } from '../style.ts';
@@ -11,17 +12,18 @@ import { counted, formatSize, shown } from '../style.ts';
 export const command = defineCommand({
   spec: '[place..]',
   words: { place: 'Names, archives, layout directories (hello:1, out.tar, oci:DIR); the whole local store by default' },
-  options: {},
+  options: { all: flagOption('Also blobs that belong to no image, where whole places are checked') },
   examples: [
     ['oci-tar verify', 'every image in the local store'],
+    ['oci-tar verify --all', 'and the blobs that no image needs, which a later import may need'],
     ['oci-tar verify out.tar', 'an archive, without importing it'],
     ['oci-tar verify hello:1 oci:layout:v1', 'single images'],
   ],
   remarks: 'Reads every blob once: its digest and size, that everything referred to is there, and that each layer unpacks to the diffID in the config. Exit status 4 when something is wrong.',
-  async run(words, _, context) {
+  async run(words, options, context) {
     const results: PlaceReport[] = [];
-    for (const word of words.length === 0 ? ['store:'] : words) results.push(await verified(word, context));
-    const sound = results.every(({ report }) => report.problems.length === 0);
+    for (const word of words.length === 0 ? ['store:'] : words) results.push(await verified(word, options.all === true, context));
+    const sound = results.every(({ report }) => problemsIn(report) === 0);
     await print(context, { json: { ok: sound, places: results.map(jsonOf) }, text: results.map((result) => textOf(result, context)).join('') });
     return sound ? exitStatus.ok : exitStatus.damaged;
   },
@@ -32,18 +34,27 @@ interface PlaceReport {
   readonly report: VerifyReport;
 }
 
-async function verified(word: string, context: Context): Promise<PlaceReport> {
+async function verified(word: string, all: boolean, context: Context): Promise<PlaceReport> {
   const place = placeOf(word);
   return withSource(context, place, async (source) => {
     const images = await imagesAt(source, place);
     context.progress.start('verifying', await totalOf(source, images, context));
-    const report = await verifyImages(source, images, { signal: context.signal, onBytes: (count) => context.progress.add(count) });
+    const report = await verifyImages(source, images, {
+      signal: context.signal,
+      onBytes: (count) => context.progress.add(count),
+      // Of a place with one image picked out, all other blobs would seem to be needed by none.
+      unreferenced: all && place.reference === undefined,
+    });
     if (report.absent.length > 0) {
       const names = report.absent.map(({ platform, digest }) => (platform === undefined ? shortDigest(digest) : formatPlatform(platform)));
       note(context, `not here, which is no fault: ${names.slice(0, 8).join(', ')}${names.length > 8 ? ` and ${names.length - 8} more` : ''}`);
     }
     return { place: word === 'store:' ? context.store : word, report };
   });
+}
+
+function problemsIn({ problems, unreferenced }: VerifyReport): number {
+  return problems.length + (unreferenced?.problems.length ?? 0);
 }
 
 /** How much there is to read; unknown where an image is not whole, which the verification will find. */
@@ -56,7 +67,7 @@ async function totalOf(source: ImageStore, images: readonly NamedImage[], contex
   }
 }
 
-function jsonOf({ place, report: { images, blobs, bytes, absent, problems } }: PlaceReport): object {
+function jsonOf({ place, report: { images, blobs, bytes, absent, problems, unreferenced } }: PlaceReport): object {
   return {
     place,
     images,
@@ -64,12 +75,18 @@ function jsonOf({ place, report: { images, blobs, bytes, absent, problems } }: P
     bytes,
     absent: absent.map(({ digest, platform }) => ({ digest, ...(platform === undefined ? {} : { platform: formatPlatform(platform) }) })),
     problems: problems.map(({ image, descriptor, code, message }) => ({ image, digest: descriptor.digest, mediaType: descriptor.mediaType, code, message })),
+    ...(unreferenced === undefined
+      ? {}
+      : { unreferenced: { blobs: unreferenced.blobs, bytes: unreferenced.bytes, problems: unreferenced.problems.map(({ descriptor, code, message }) => ({ digest: descriptor.digest, code, message })) } }),
   };
 }
 
 function textOf({ place, report }: PlaceReport, { style }: Context): string {
-  const { images, blobs, bytes, problems } = report;
+  const { images, blobs, bytes, problems, unreferenced } = report;
+  const all = problemsIn(report);
   const lines = problems.map(({ image, code, message }) => `  ${style('red', code)} ${shown(familiar(image))}: ${shown(message)}\n`).join('');
-  const verdict = problems.length === 0 ? style('green', 'ok') : style('red', counted(problems.length, 'problem'));
-  return `${place}: ${verdict} (${counted(images, 'image')}, ${counted(blobs, 'blob')}, ${formatSize(bytes)})\n${lines}`;
+  const verdict = all === 0 ? style('green', 'ok') : style('red', counted(all, 'problem'));
+  const others = unreferenced === undefined ? '' : `  ${counted(unreferenced.blobs, 'blob')} of no image, ${formatSize(unreferenced.bytes)}${unreferenced.problems.length === 0 ? '' : '; oci-tar prune removes them'}\n`;
+  const damaged = (unreferenced?.problems ?? []).map(({ code, message }) => `  ${style('red', code)} of no image: ${shown(message)}\n`).join('');
+  return `${place}: ${verdict} (${counted(images, 'image')}, ${counted(blobs, 'blob')}, ${formatSize(bytes)})\n${lines}${others}${damaged}`;
 }

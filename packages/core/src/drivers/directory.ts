@@ -2,15 +2,17 @@ import { join } from 'node:path';
 import { bytesSource, readSource } from '../bytes/source.ts';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
-import type { BlobWriter, BlobWriterOptions, FileWriter, ImageDriver } from '../layout/driver.ts';
+import type { BlobLease, BlobWriter, BlobWriterOptions, FileWriter, ImageDriver, LayoutWriters } from '../layout/driver.ts';
 import { openFile, unopenedFile } from '../runtime/node/files.ts';
 import { digestOfBlobPath } from '../spec/digest.ts';
 import { defaultLimits } from '../spec/limits.ts';
 import { writeBlob } from './directory/blob.ts';
+import { leaseFile } from './directory/lease.ts';
 import { withLock } from './directory/lock.ts';
 import { lockName, privateName, removeEmptyFolders } from './directory/private-folder.ts';
 import { Staging } from './directory/staging.ts';
 import { LayoutTree } from './directory/tree.ts';
+import { surveyWriters } from './directory/writers.ts';
 import { layoutFolder } from './path.ts';
 
 /** Up to here a file that is no blob is read when it is opened: as long as a metadata document may be. */
@@ -91,6 +93,15 @@ class DirectoryDriver implements ImageDriver {
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
     this.#checkOpen();
     return withLock(join(this.#tree.root, privateName, lockName), work);
+  }
+
+  async lease(): Promise<BlobLease> {
+    this.#checkOpen();
+    return leaseFile(await this.#staging.newPath(), (work) => this.exclusive(work));
+  }
+
+  writers(options: { readonly dryRun?: boolean } = {}): Promise<LayoutWriters> {
+    return surveyWriters(this.#tree.root, options.dryRun ?? false);
   }
 
   close(): Promise<void> {

@@ -2,7 +2,7 @@ import { Verifier } from '../bytes/digest.ts';
 import { bytesSource, join } from '../bytes/source.ts';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
-import type { BlobWriter, BlobWriterOptions, ExpectedBlob, FileWriter, ImageDriver, SealedBlob, WrittenBlob } from '../layout/driver.ts';
+import type { BlobLease, BlobWriter, BlobWriterOptions, ExpectedBlob, FileWriter, ImageDriver, LayoutWriters, LeasedBlob, SealedBlob, WrittenBlob } from '../layout/driver.ts';
 import { blobPath } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
 import { layoutFolder, layoutPathParts } from './path.ts';
@@ -25,6 +25,7 @@ class MemoryDriver implements ImageDriver {
   readonly #files = new Map<string, Uint8Array>();
   readonly #room: Room;
   readonly #writing = new Set<MemoryFile>();
+  readonly #leases = new Set<readonly LeasedBlob[]>();
   #turn: Promise<void> = Promise.resolve();
 
   constructor(limit: number) {
@@ -77,12 +78,30 @@ class MemoryDriver implements ImageDriver {
     return result;
   }
 
+  async lease(): Promise<BlobLease> {
+    const blobs: LeasedBlob[] = [];
+    this.#leases.add(blobs);
+    return {
+      add: (added) =>
+        this.exclusive(async () => {
+          for (const blob of added) blobs.push(blob);
+        }),
+      confirm: async () => {},
+      release: async () => void this.#leases.delete(blobs),
+    };
+  }
+
+  async writers(): Promise<LayoutWriters> {
+    return { leased: [...this.#leases].flat(), abandoned: { files: 0, bytes: 0 } };
+  }
+
   async close(): Promise<void> {
     await this.abort(new OciTarError('CONFLICT', 'the layout in memory has been closed'));
   }
 
   async abort(reason: unknown = new OciTarError('CONFLICT', 'writing to memory was given up')): Promise<void> {
     for (const file of this.#writing) file.drop(reason);
+    this.#leases.clear();
   }
 
   #place(path: string, bytes: Uint8Array): void {

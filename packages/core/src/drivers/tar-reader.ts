@@ -1,12 +1,15 @@
+import { digestStream } from '../bytes/digest.ts';
 import { readSource, sliceSource } from '../bytes/source.ts';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
+import { ArchiveEntries } from '../layout/archive-entries.ts';
 import type { ImageDriver } from '../layout/driver.ts';
 import { entryPath } from '../layout/entry-path.ts';
 import { digestOfBlobPath } from '../spec/digest.ts';
+import type { Digest } from '../spec/digest.ts';
 import { defaultLimits } from '../spec/limits.ts';
 import { seekTar } from '../tar/seek.ts';
-import { layoutPathParts } from './path.ts';
+import { entriesDriver } from './entries.ts';
 
 export interface TarReaderOptions {
   /** For messages; `tar` by default. */
@@ -22,67 +25,46 @@ interface Place {
 }
 
 /**
- * Reads an image layout out of a tar archive at rest, unpacked nowhere: its headers are found by seeking, once.
+ * Reads an image layout out of a tar archive at rest, unpacked nowhere: its headers are found by seeking, once. Links are
+ * followed inside the archive, and a folder that everything lies in is passed over.
  * INVALID_TAR when the archive is damaged or cut off, INVALID_LAYOUT when two entries of one name disagree.
  */
 export async function tarReader(archive: ByteSource, options: TarReaderOptions = {}): Promise<ImageDriver> {
-  const { name = 'tar' } = options;
-  const places = await findFiles(archive, name, options.signal);
-  let closing: Promise<void> | undefined;
-  return {
+  const { name = 'tar', onClose } = options;
+  return entriesDriver(await findEntries(archive, name, options.signal), {
     name,
-    access: 'read',
-    init: async () => {
-      throw readOnly(name);
-    },
-    async *list(prefix = '') {
-      for (const [path, { size }] of places) if (path.startsWith(prefix)) yield { path, size };
-    },
-    async reader(path) {
-      layoutPathParts(path);
-      const place = places.get(path);
-      if (place === undefined) throw new OciTarError('NOT_FOUND', `${name} has no ${path}`, { subject: path });
-      return sliceSource(archive, place.offset, place.offset + place.size);
-    },
-    writer: async () => {
-      throw readOnly(name);
-    },
-    blobWriter: async () => {
-      throw readOnly(name);
-    },
-    remove: async () => {
-      throw new OciTarError('UNSUPPORTED', `nothing can be removed from ${name}: a tar archive does not change`, { subject: name });
-    },
-    exclusive: (work) => work(),
-    close: () => (closing ??= options.onClose?.() ?? Promise.resolve()),
-    abort: () => (closing ??= options.onClose?.() ?? Promise.resolve()),
-  };
+    source: ({ offset, size }) => sliceSource(archive, offset, offset + size),
+    ...(onClose === undefined ? {} : { onClose }),
+  });
 }
 
-async function findFiles(archive: ByteSource, name: string, signal: AbortSignal | undefined): Promise<ReadonlyMap<string, Place>> {
-  const places = new Map<string, Place>();
+async function findEntries(archive: ByteSource, name: string, signal: AbortSignal | undefined): Promise<ArchiveEntries<Place>> {
+  const entries = new ArchiveEntries<Place>(name);
   for await (const entry of seekTar(archive, signal === undefined ? {} : { signal })) {
-    if (entry.type !== 'file') continue;
+    if (entry.type !== 'file') {
+      entries.addOther(entry.path, entry.type, entry.linkname);
+      continue;
+    }
     const path = entryPath(entry.path);
     const place = { offset: entry.dataOffset, size: entry.size };
-    const earlier = places.get(path);
-    if (earlier === undefined) places.set(path, place);
-    else if (!(await agree(archive, path, earlier, place))) {
-      throw new OciTarError('INVALID_LAYOUT', `${name} has two different entries called ${path}`, { subject: name, offset: entry.offset });
-    }
+    const earlier = entries.addFile(path, place);
+    if (earlier === undefined || (await agree(archive, path, earlier, place))) continue;
+    throw new OciTarError('INVALID_LAYOUT', `${name} has two different entries called ${path}`, { subject: name, offset: entry.offset });
   }
-  return places;
+  return entries;
 }
 
-/** Two blobs of one name and size are the same or one of them will fail its digest; other files are small enough to compare. */
+/** Two blobs of one name and size are the same or one of them will fail its digest; other files are compared. */
 async function agree(archive: ByteSource, path: string, a: Place, b: Place): Promise<boolean> {
   if (a.size !== b.size) return false;
   if (digestOfBlobPath(path) !== undefined) return true;
-  if (a.size > defaultLimits.bytes) return false;
+  if (a.size > defaultLimits.bytes) return sameDigest(archive, a, b);
   const [one, other] = await Promise.all([a, b].map(({ offset, size }) => readSource(sliceSource(archive, offset, offset + size), size, path)));
   return one !== undefined && other !== undefined && one.every((byte, position) => byte === other[position]);
 }
 
-function readOnly(name: string): OciTarError {
-  return new OciTarError('READ_ONLY', `${name} is opened for reading`, { subject: name });
+async function sameDigest(archive: ByteSource, ...places: readonly Place[]): Promise<boolean> {
+  const digests = new Set<Digest>();
+  for (const { offset, size } of places) digests.add((await digestStream(archive.read(offset, offset + size))).digest);
+  return digests.size === 1;
 }

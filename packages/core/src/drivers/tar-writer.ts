@@ -8,7 +8,7 @@ import { blobPath, digestParts } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
 import { layoutPathParts } from './path.ts';
 import { TarRecords } from './tar-records.ts';
-import type { FileHeader } from './tar-records.ts';
+import type { FileHeader, OpenRecord } from './tar-records.ts';
 import { tarSink } from './tar-sink.ts';
 import type { TarSink } from './tar-sink.ts';
 
@@ -78,9 +78,15 @@ function fileWriter(records: TarRecords, path: string, mode: number): FileWriter
 /** Header first, then the bytes as they come; the last piece is held back until size and digest are checked. */
 async function streamedBlob(records: TarRecords, digest: Digest, size: number): Promise<BlobWriter> {
   const verifier = new Verifier({ digest, size });
-  await makeParents(records, digest);
-  // A blob that is there already is checked all the same, and dropped.
-  const record = records.has(digest) ? undefined : await records.start(blobHeader({ digest, size }));
+  let record: OpenRecord | undefined;
+  try {
+    await makeParents(records, digest);
+    // A blob that is there already is checked all the same, and dropped.
+    if (!records.has(digest)) record = await records.start(blobHeader({ digest, size }));
+  } catch (error) {
+    verifier.dispose();
+    throw error;
+  }
   const state = new BlobState();
   let held: Uint8Array | undefined;
   const spoiling = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -122,8 +128,11 @@ async function streamedBlob(records: TarRecords, digest: Digest, size: number): 
 
 /** Without its digest a blob has no name yet: it waits in a spool until commit. */
 async function spooledBlob(records: TarRecords, spools: Set<() => Promise<void>>, options: BlobWriterOptions): Promise<BlobWriter> {
-  const spool = await createSpool();
   const verifier = new Verifier(options, options.algorithm === undefined ? {} : { algorithm: options.algorithm });
+  const spool = await createSpool().catch((error: unknown) => {
+    verifier.dispose();
+    throw error;
+  });
   const state = new BlobState();
   const drop = async () => {
     state.close();

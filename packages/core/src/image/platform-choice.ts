@@ -3,7 +3,7 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import { bestMatch, matchPlatform } from '../spec/platform-match.ts';
 import type { Platform } from '../spec/platform.ts';
 
-/** Undefined: whatever the source has. `all`: every platform. A list: these. */
+/** Undefined: whatever the source has. `all`: every platform. A list: each of these. */
 export type PlatformChoice = readonly Platform[] | 'all' | undefined;
 
 /**
@@ -20,14 +20,20 @@ export function chosenChildren(children: readonly Descriptor[], choice: Platform
   return children.map((child, position) => matched[position] === true || taken.has(describedBy(child) ?? ''));
 }
 
+/** The platforms of a list that none of these serves. */
+export function unmetPlatforms(choice: readonly Platform[], offered: readonly Platform[]): readonly Platform[] {
+  return choice.filter((wanted) => bestMatch(wanted, offered) < 0);
+}
+
+/** The digest of the image that a child of an index only describes: BuildKit's attestations. */
+export function describedBy(child: Descriptor): string | undefined {
+  return child.annotations?.[annotationKeys.referenceDigest];
+}
+
 function positionsOf(wanted: Platform, platforms: readonly (Platform | undefined)[]): readonly number[] {
   const strict = matchPlatform(wanted, { strict: true });
   const exact = platforms.flatMap((platform, position) => (platform !== undefined && strict.match(platform) ? [position] : []));
   if (exact.length > 0) return exact;
   const best = bestMatch(wanted, platforms);
   return best < 0 ? [] : [best];
-}
-
-function describedBy(child: Descriptor): string | undefined {
-  return child.annotations?.[annotationKeys.referenceDigest];
 }

@@ -1,5 +1,6 @@
 import { OciTarError } from '../errors.ts';
 import { eachOf } from './each.ts';
+import type { Descriptor } from '../spec/descriptor.ts';
 import type { Content, ContentRole, Plan } from './plan.ts';
 import { contentOf } from './make-plan.ts';
 import type { ImageStore, WriteSession } from './store.ts';
@@ -24,13 +25,16 @@ export interface PushOptions {
 /** Moves everything of a plan into a session, children before their parents, then the names; does not end the session. */
 export async function pushAll(session: WriteSession, plan: Plan, options: PushOptions = {}): Promise<void> {
   options.onEvent?.({ type: 'plan', plan });
-  const push = (content: Content) => pushOne(session, content, options);
+  await session.hold?.([...plan.contents.values()].map(({ descriptor }) => descriptor));
   if (session.sequential) {
-    for (const content of archiveOrder(plan.contents)) await push(content);
+    for (const content of archiveOrder(plan.contents)) await pushOne(session, content, options);
   } else {
-    for (const wave of waves(plan.contents)) await eachOf(wave, options.jobs ?? 3, push);
+    for (const wave of waves(plan.contents)) {
+      await eachOf(wave, options.jobs ?? 3, (content, signal) => pushOne(session, content, { ...options, signal }), options.signal);
+    }
   }
   for (const image of plan.images) await session.name(image.name, contentOf(plan, image.descriptor));
+  for (const { name, descriptor } of plan.referrers) await session.name(name, listedAs(descriptor, contentOf(plan, descriptor)));
 }
 
 /** Opens a session on the target, moves the plan into it and ends it; on any failure the session is aborted. */
@@ -51,6 +55,12 @@ export async function beginOn(target: ImageStore, plan?: Plan, signal?: AbortSig
     throw new OciTarError('READ_ONLY', `${target.name} cannot be written`, { side: 'target', subject: target.name });
   }
   return target.begin(plan, signal === undefined ? {} : { signal });
+}
+
+/** The same content under another descriptor: with the annotations of its entry. */
+function listedAs(descriptor: Descriptor, content: Content): Content {
+  const { role, height, origins } = content;
+  return { descriptor, role, height, origins, read: () => content.read() };
 }
 
 async function pushOne(session: WriteSession, content: Content, { signal, onEvent }: PushOptions): Promise<void> {

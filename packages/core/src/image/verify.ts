@@ -1,5 +1,6 @@
 import { digestStream, verified } from '../bytes/digest.ts';
 import { counted } from '../bytes/stream.ts';
+import type { Codec } from '../compression/codec.ts';
 import { codecForMediaType } from '../compression/codecs.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -14,8 +15,12 @@ import type { Manifest } from '../spec/manifest.ts';
 import { isConfigType, isForeignType, isLayerType } from '../spec/media-type.ts';
 import { roleOf } from './children.ts';
 import { eachOf } from './each.ts';
+import { isContentFault } from './fault.ts';
+import { describedBy } from './platform-choice.ts';
 import { openBlob, readBlob, readDocument } from './read.ts';
 import type { ImageStore, NamedImage } from './store.ts';
+import { verifyUnreferenced } from './verify-unreferenced.ts';
+import type { UnreferencedReport } from './verify-unreferenced.ts';
 
 export interface VerifyOptions {
   readonly limits?: JsonLimits;
@@ -23,6 +28,8 @@ export interface VerifyOptions {
   readonly jobs?: number;
   readonly signal?: AbortSignal;
   readonly onBytes?: (count: number) => void;
+  /** Also the blobs of the store that belong to none of the images. */
+  readonly unreferenced?: boolean;
 }
 
 export interface VerifyProblem {
@@ -42,6 +49,8 @@ export interface VerifyReport {
   /** Children of indexes that are not here, beside others that are: a sparse index, which is no fault. */
   readonly absent: readonly Descriptor[];
   readonly problems: readonly VerifyProblem[];
+  /** Where it was asked for. Its problems are not among the others. */
+  readonly unreferenced?: UnreferencedReport;
 }
 
 /**
@@ -51,15 +60,22 @@ export interface VerifyReport {
 export async function verifyImages(store: ImageStore, images: readonly NamedImage[], options: VerifyOptions = {}): Promise<VerifyReport> {
   const verification = new Verification(store, options);
   for (const { name, descriptor } of images) await verification.root(name ?? descriptor.digest, descriptor);
-  return verification.report(images.length);
+  const report = verification.report(images.length);
+  if (options.unreferenced !== true) return report;
+  return { ...report, unreferenced: await verifyUnreferenced(store, (digest) => verification.knows(digest), options) };
 }
 
 class Verification {
   readonly #store: ImageStore;
   readonly #options: VerifyOptions;
   readonly #limits: JsonLimits;
-  /** By digest, what the blob's diffID is; undefined where it has none. */
-  readonly #seen = new Map<Digest, Digest | undefined>();
+  readonly #read = new Set<Digest>();
+  /**
+   * The diffID, where there is one, of each blob as it was taken: a blob that one image calls a layer of another size or
+   * type than the next one does, or a manifest that another image carries as a layer, has not been checked for both.
+   */
+  readonly #checked = new Map<string, Digest | undefined>();
+  readonly #failed = new Set<Digest>();
   readonly #absent: Descriptor[] = [];
   readonly #problems: VerifyProblem[] = [];
   #image = '';
@@ -71,8 +87,13 @@ class Verification {
     this.#limits = options.limits ?? defaultLimits;
   }
 
+  /** Whether a blob belongs to what was verified, sound or not. */
+  knows(digest: Digest): boolean {
+    return this.#read.has(digest) || this.#failed.has(digest);
+  }
+
   report(images: number): VerifyReport {
-    return { images, blobs: this.#seen.size, bytes: this.#bytes, absent: this.#absent, problems: this.#problems };
+    return { images, blobs: this.#read.size, bytes: this.#bytes, absent: this.#absent, problems: this.#problems };
   }
 
   async root(name: string, descriptor: Descriptor): Promise<void> {
@@ -83,12 +104,13 @@ class Verification {
 
   async #visit(descriptor: Descriptor): Promise<void> {
     this.#options.signal?.throwIfAborted();
-    if (this.#seen.has(descriptor.digest)) return;
     if (roleOf(descriptor) === 'other') return this.#blob(descriptor);
-    this.#seen.set(descriptor.digest, undefined);
+    const key = keyOf(descriptor, descriptor.mediaType);
+    if (this.#checked.has(key)) return;
+    this.#checked.set(key, undefined);
     const document = await this.#attempt(descriptor, async () => {
       const parsed = await readDocument(this.#store, descriptor, this.#limits);
-      this.#count(descriptor.size);
+      this.#counter(descriptor)(descriptor.size);
       return parsed;
     });
     if (document?.kind === 'manifest') await this.#manifest(document.manifest, descriptor);
@@ -99,18 +121,20 @@ class Verification {
       if (here[position]) await this.#visit(child);
       else this.#absent.push(child);
     }
-    if (children.length > 0 && !here.includes(true)) {
+    // An attestation alone is no image.
+    const digests = new Set<string>(children.map(({ digest }) => digest));
+    const images = children.map((child) => !digests.has(describedBy(child) ?? ''));
+    if (children.length > 0 && !here.some((isHere, position) => isHere && (images[position] || !images.includes(true)))) {
       this.#problem(descriptor, 'NOT_FOUND', `none of the ${children.length} manifests of index ${descriptor.digest} is here`);
     }
   }
 
   async #manifest(manifest: Manifest, parent: Descriptor): Promise<void> {
     const { config, layers } = manifest;
-    const blobs = [config, ...layers].filter((blob) => !this.#seen.has(blob.digest));
-    await eachOf(blobs, this.#options.jobs ?? 2, (blob) => this.#blob(blob));
+    await eachOf([config, ...layers], this.#options.jobs ?? 2, (blob) => this.#blob(blob));
     const layered = isConfigType(config.mediaType) && layers.every((layer) => isLayerType(layer.mediaType));
     // A config that is missing or damaged has been told of.
-    if (!layered || this.#problems.some(({ descriptor }) => descriptor.digest === config.digest)) return;
+    if (!layered || this.#failed.has(config.digest)) return;
     const parsed = await this.#attempt(config, async () => parseConfig(await readBlob(this.#store, config, this.#limits.bytes), { limits: this.#limits }));
     if (parsed === undefined) return;
     const diffIDs = parsed.rootfs.diff_ids;
@@ -119,7 +143,7 @@ class Verification {
       return;
     }
     for (const [position, layer] of layers.entries()) {
-      const actual = this.#seen.get(layer.digest);
+      const actual = this.#checked.get(keyOf(layer, layerCodec(layer)?.name));
       if (actual === undefined || actual === diffIDs[position]) continue;
       this.#problem(layer, 'DIGEST_MISMATCH', `layer ${layer.digest} unpacks to ${actual}, but the config says ${diffIDs[position]}`);
     }
@@ -127,20 +151,22 @@ class Verification {
 
   /** A blob that refers to nothing: its digest and, of a layer, the digest of its uncompressed bytes, in one pass. */
   async #blob(descriptor: Descriptor): Promise<void> {
-    if (this.#seen.has(descriptor.digest)) return;
-    this.#seen.set(descriptor.digest, undefined);
+    const codec = layerCodec(descriptor);
+    const key = keyOf(descriptor, codec?.name);
+    if (this.#checked.has(key)) return;
+    this.#checked.set(key, undefined);
     if (!isComputable(descriptor.digest)) {
       return this.#problem(descriptor, 'UNSUPPORTED', `${descriptor.digest} is of an algorithm that cannot be checked here`);
     }
     if (isForeignType(descriptor.mediaType) && !(await this.#isHere(descriptor))) return;
     await this.#attempt(descriptor, async () => {
       const source = await openBlob(this.#store, descriptor);
-      const read = () => verified(counted(source.read(), (count) => this.#count(count)), descriptor);
-      const codec = isLayerType(descriptor.mediaType) ? codecForMediaType(descriptor.mediaType) : undefined;
+      const count = this.#counter(descriptor);
+      const read = () => verified(counted(source.read(), count), descriptor);
       if (codec === undefined) return drain(read());
       try {
         const { digest } = await digestStream(codec.decompress(read()));
-        this.#seen.set(descriptor.digest, digest);
+        this.#checked.set(key, digest);
       } catch (error) {
         // A damaged blob most often fails to decompress before its digest can tell why.
         if (isOciTarError(error, 'INVALID_COMPRESSION')) await drain(verified(source.read(), descriptor));
@@ -165,27 +191,38 @@ class Verification {
     try {
       return await work();
     } catch (error) {
-      // Before the codes are looked at: the reason of an abort may be one of our own errors.
-      this.#options.signal?.throwIfAborted();
-      if (!isOciTarError(error) || fatal.has(error.code)) throw error;
+      if (!isContentFault(error, this.#options.signal)) throw error;
       this.#problem(descriptor, error.code, error.message);
       return undefined;
     }
   }
 
   #problem(descriptor: Descriptor, code: ErrorCode, message: string): void {
+    this.#failed.add(descriptor.digest);
     this.#problems.push({ image: this.#image, descriptor, code, message });
   }
 
-  #count(count: number): void {
-    this.#options.signal?.throwIfAborted();
-    this.#bytes += count;
-    this.#options.onBytes?.(count);
+  /** Counts the bytes of a blob, but not those of one that is read again, taken for something else. */
+  #counter({ digest }: Descriptor): (count: number) => void {
+    const again = this.#read.has(digest);
+    this.#read.add(digest);
+    return (count) => {
+      this.#options.signal?.throwIfAborted();
+      if (again) return;
+      this.#bytes += count;
+      this.#options.onBytes?.(count);
+    };
   }
 }
 
-/** What is not the image's fault. */
-const fatal: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FORBIDDEN', 'NO_SPACE', 'TIMEOUT', 'UNAUTHORIZED']);
+function keyOf({ digest, size }: Descriptor, takenFor = ''): string {
+  return `${digest} ${size} ${takenFor}`;
+}
+
+/** How a layer is unpacked; undefined for what is no layer, or one whose compression is not known here. */
+function layerCodec({ mediaType }: Descriptor): Codec | undefined {
+  return isLayerType(mediaType) ? codecForMediaType(mediaType) : undefined;
+}
 
 async function drain(stream: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of stream) void chunk;
@@ -193,7 +230,7 @@ async function drain(stream: AsyncIterable<Uint8Array>): Promise<void> {
 
 /** Throws the report's first problem; for callers that want an error instead of a report. */
 export function assertVerified(report: VerifyReport): void {
-  const [first] = report.problems;
+  const [first] = [...report.problems, ...(report.unreferenced?.problems ?? [])];
   if (first === undefined) return;
   const more = report.problems.length > 1 ? ` (and ${report.problems.length - 1} more problems)` : '';
   throw new OciTarError(first.code, first.message + more, { subject: first.image });

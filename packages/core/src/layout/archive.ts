@@ -4,26 +4,35 @@ import type { WriteSession } from '../image/store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { stringifyJson } from '../spec/json.ts';
-import { dockerManifest, dockerManifestPath } from './docker-manifest.ts';
+import { dockerManifest } from './docker-manifest.ts';
+import { dockerManifestPath } from './docker/files.ts';
 import type { ImageDriver } from './driver.ts';
 import { layoutBytes, layoutPath, writeFile, writeIndex } from './files.ts';
 import { namedEntry } from './names.ts';
 import type { NameStyle } from './names.ts';
 import { commitFailure, pump } from './pump.ts';
 
+export interface ArchiveOptions {
+  readonly style: NameStyle;
+  /** Leaves docker's `manifest.json` out. */
+  readonly skipManifestJson?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Writes a layout in one go, front to back, onto a medium that cannot go back (a tar, a pipe): `oci-layout`, `index.json`
  * and docker's `manifest.json` first, so that whoever reads the archive from a pipe knows what it holds before the bytes come.
  */
-export async function archiveSession(driver: ImageDriver, plan: Plan, style: NameStyle, signal?: AbortSignal): Promise<WriteSession> {
+export async function archiveSession(driver: ImageDriver, plan: Plan, options: ArchiveOptions): Promise<WriteSession> {
+  const { style, skipManifestJson = false, signal } = options;
   try {
     await driver.init();
     await writeFile(driver, layoutPath, layoutBytes, 0o444);
     await writeIndex(
       driver,
-      plan.images.map(({ name, descriptor }) => namedEntry(descriptor, name, style)),
+      [...plan.images, ...plan.referrers].map(({ name, descriptor }) => namedEntry(descriptor, name, style)),
     );
-    const items = await dockerManifest(plan);
+    const items = skipManifestJson ? [] : await dockerManifest(plan);
     if (items.length > 0) await writeFile(driver, dockerManifestPath, stringifyJson(items));
   } catch (error) {
     await driver.abort(error);
@@ -61,7 +70,7 @@ class ArchiveSession implements WriteSession {
 
   /** The names stand in index.json since the beginning; one that is not there cannot be added. */
   async name(reference: string | undefined, root: Content): Promise<void> {
-    const planned = this.#plan.images.some((image) => image.name === reference && image.descriptor.digest === root.descriptor.digest);
+    const planned = [...this.#plan.images, ...this.#plan.referrers].some((image) => image.name === reference && image.descriptor.digest === root.descriptor.digest);
     if (!planned) throw new OciTarError('CONFLICT', `${reference ?? root.descriptor.digest} is not among the images that this archive was begun with`);
   }
 

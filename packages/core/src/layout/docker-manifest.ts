@@ -7,7 +7,7 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import { blobPath } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isConfigType, isLayerType } from '../spec/media-type.ts';
-import { familiarReference } from '../spec/reference.ts';
+import { familiarReference, isReference, parseReference } from '../spec/reference.ts';
 
 /** One image of docker's `manifest.json`, as `docker load` and older tools read it. */
 export interface DockerManifestItem {
@@ -15,8 +15,6 @@ export interface DockerManifestItem {
   readonly RepoTags: readonly string[] | null;
   readonly Layers: readonly string[];
 }
-
-export const dockerManifestPath = 'manifest.json';
 
 /**
  * docker's `manifest.json` for the images of a plan, one item per manifest. It has no platforms, so an index is
@@ -29,7 +27,8 @@ export async function dockerManifest(plan: Plan): Promise<readonly DockerManifes
     const chosen = await imageOf(plan, descriptor);
     if (chosen === undefined) continue;
     const known = items.get(chosen.digest) ?? { item: chosen.item, tags: [] };
-    if (name !== undefined && isFullReference(name)) known.tags.push(familiarReference(name));
+    // A layout may call an image anything; docker takes references only, and fails on one with a digest.
+    if (name !== undefined && isFullReference(name) && isReference(name) && parseReference(name).digest === undefined) known.tags.push(familiarReference(name));
     items.set(chosen.digest, known);
   }
   return [...items.values()].map(({ item, tags }) => ({ ...item, RepoTags: tags.length === 0 ? null : tags }));
@@ -37,7 +36,8 @@ export async function dockerManifest(plan: Plan): Promise<readonly DockerManifes
 
 async function imageOf(plan: Plan, descriptor: Descriptor): Promise<{ readonly digest: Digest; readonly item: DockerManifestItem } | undefined> {
   const content = contentOf(plan, descriptor);
-  const document = await readDocument(originOf(content), descriptor);
+  // The plan has read it within the caller's limits, which may be wider than the default ones.
+  const document = await readDocument(originOf(content), descriptor, { bytes: descriptor.size, depth: 1000 });
   if (document?.kind === 'manifest') {
     const { config, layers } = document.manifest;
     if (!isConfigType(config.mediaType) || !layers.every((layer) => isLayerType(layer.mediaType))) return undefined;

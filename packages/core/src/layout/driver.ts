@@ -30,6 +30,13 @@ export interface ImageDriver {
   remove(path: string): Promise<void>;
   /** Runs `work` while no other writer, in this process or another, is inside `exclusive` on the same layout. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /** Starts a lease, by which a writer says what it relies on. Absent where nothing can be pruned. */
+  lease?(): Promise<BlobLease>;
+  /**
+   * Removes what writers left that are gone for good, and tells what the others rely on. To be called inside `exclusive`.
+   * Comes together with `lease`. `dryRun`: tells the same and removes nothing.
+   */
+  writers?(options?: { readonly dryRun?: boolean }): Promise<LayoutWriters>;
   /** Done. An append medium gets its end here. */
   close(): Promise<void>;
   /** Given up: leaves nothing that could be taken for a finished layout. */
@@ -41,6 +48,30 @@ export interface BlobWriterOptions {
   readonly algorithm?: HashAlgorithm;
   readonly digest?: Digest;
   readonly size?: number;
+}
+
+/**
+ * What one writer relies on until index.json says so: blobs that it has found in the layout or is about to add, with all that
+ * they refer to. Whoever prunes leaves them alone. A blob counts as relied on only when it is looked for after `add`.
+ */
+export interface BlobLease {
+  /** Returns when every later `writers` tells of these blobs. Takes `exclusive` itself. CONFLICT when the lease was lost. */
+  add(blobs: readonly LeasedBlob[]): Promise<void>;
+  /** Inside `exclusive`: CONFLICT when the lease was lost, as this writer was taken for dead. */
+  confirm(): Promise<void>;
+  release(): Promise<void>;
+}
+
+export interface LeasedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly mediaType: string;
+}
+
+export interface LayoutWriters {
+  readonly leased: readonly LeasedBlob[];
+  /** What writers that are gone for good left behind, in files and bytes. */
+  readonly abandoned: { readonly files: number; readonly bytes: number };
 }
 
 /** Nothing of the file is visible before `commit`. */

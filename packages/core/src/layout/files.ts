@@ -40,17 +40,35 @@ export function parseLayout(bytes: Uint8Array, subject: string, limits: JsonLimi
 
 /** The layout's index.json. INVALID_LAYOUT when there is none. */
 export async function readIndex(driver: ImageDriver, limits: JsonLimits = defaultLimits): Promise<ImageIndex> {
+  return parseIndex(await readIndexBytes(driver, limits), { mediaType: mediaTypes.index, limits, subject: `${driver.name}: ${indexPath}` });
+}
+
+/** The bytes of the layout's index.json. INVALID_LAYOUT when there is none. */
+export async function readIndexBytes(driver: ImageDriver, limits: JsonLimits = defaultLimits): Promise<Uint8Array> {
   const bytes = await readFile(driver, indexPath, limits);
   if (bytes === undefined) throw new OciTarError('INVALID_LAYOUT', `${driver.name} has no ${indexPath}`, { subject: driver.name });
-  return parseIndex(bytes, { mediaType: mediaTypes.index, limits, subject: `${driver.name}: ${indexPath}` });
+  return bytes;
 }
 
+/** Replaces the layout's index.json. LIMIT_EXCEEDED, with nothing changed, when it would be longer than `readIndex` reads. */
 export async function writeIndex(driver: ImageDriver, entries: readonly Descriptor[], base: Partial<ImageIndex> = {}): Promise<void> {
-  await writeFile(driver, indexPath, stringifyJson({ ...base, schemaVersion: 2, mediaType: mediaTypes.index, manifests: entries }));
+  const bytes = stringifyJson({ ...base, schemaVersion: 2, mediaType: mediaTypes.index, manifests: entries });
+  const limit = defaultLimits.bytes;
+  if (bytes.byteLength > limit) {
+    throw new OciTarError('LIMIT_EXCEEDED', `${driver.name}: ${indexPath} with ${entries.length} images would have ${bytes.byteLength} bytes, more than the limit of ${limit}`, {
+      limit,
+      actual: bytes.byteLength,
+      subject: driver.name,
+      side: 'target',
+      hint: 'Remove names that are no longer needed, or use another place.',
+    });
+  }
+  await writeFile(driver, indexPath, bytes);
 }
 
-/** Makes the medium an empty layout where it is none yet. */
+/** Makes the medium an empty layout where it is none yet. INVALID_LAYOUT, before anything is written, for one of another version. */
 export async function initLayout(driver: ImageDriver): Promise<void> {
+  if (await hasLayout(driver)) await checkLayout(driver);
   await driver.init();
   await driver.exclusive(async () => {
     if ((await readFile(driver, indexPath, defaultLimits)) === undefined) await writeIndex(driver, []);

@@ -15,9 +15,12 @@ export function imageOf(entry: Descriptor): NamedImage {
 
 /**
  * The image that a reference means: by its full name, by a tag that only one image has, or by digest (bare, or after a
- * name of the same repository). NOT_FOUND with the names that are near, CONFLICT for a tag of several; `where` is for messages.
+ * name of the same repository), or as `@N`, the Nth entry from 0. NOT_FOUND with the names that are near, CONFLICT for a tag of several; `where` is for messages.
  */
 export function findImage(entries: readonly Descriptor[], reference: string, where: string): NamedImage {
+  const [, position] = /^@(\d{1,9})$/.exec(reference) ?? [];
+  const counted = position === undefined ? undefined : entries[Number(position)];
+  if (counted !== undefined) return imageOf(counted);
   const entry = findEntry(entries, reference, where);
   if (entry !== undefined) return imageOf(entry);
   const found = findDigest(entries, reference);

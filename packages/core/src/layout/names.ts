@@ -2,26 +2,28 @@ import { OciTarError } from '../errors.ts';
 import { annotationKeys, archiveName, isFullReference } from '../spec/annotation.ts';
 import type { Annotations } from '../spec/annotation.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { normalizeName, parseReference } from '../spec/reference.ts';
+import { isReference, normalizeName, parseReference } from '../spec/reference.ts';
 
 /**
  * How a layout spells the names of its images.
  * `plain`: the reference as it was given, in `ref.name` (skopeo, umoci, our local store with full names).
- * `archive`: as `ctr images export`: the full name in `io.containerd.image.name`, its tag in `ref.name`.
+ * `archive`: as `ctr images export`: the full name in `io.containerd.image.name`, its tag in `ref.name`; what is no
+ * reference by docker's grammar stands in `ref.name` as it is. The name of a referrer is kept where ctr does not look.
  */
 export type NameStyle = 'plain' | 'archive';
 
 /** The entry of index.json for an image under a name: other annotations of the descriptor stay. */
 export function namedEntry(descriptor: Descriptor, name: string | undefined, style: NameStyle): Descriptor {
   const { annotations, ...rest } = descriptor;
-  const { [annotationKeys.refName]: _refName, [annotationKeys.imageName]: _imageName, ...others } = annotations ?? {};
-  const all: Annotations = { ...others, ...nameAnnotations(name, style) };
+  const { [annotationKeys.refName]: _refName, [annotationKeys.imageName]: _imageName, [annotationKeys.referrerName]: _referrerName, ...others } = annotations ?? {};
+  const isReferrer = others[annotationKeys.manifestSubject] !== undefined;
+  const all: Annotations = { ...others, ...(isReferrer && name !== undefined && style === 'archive' ? { [annotationKeys.referrerName]: name } : nameAnnotations(name, style)) };
   return Object.keys(all).length === 0 ? rest : { ...rest, annotations: all };
 }
 
 function nameAnnotations(name: string | undefined, style: NameStyle): Annotations {
   if (name === undefined) return {};
-  if (style === 'plain' || !isFullReference(name)) return { [annotationKeys.refName]: name };
+  if (style === 'plain' || !isFullReference(name) || !isReference(name)) return { [annotationKeys.refName]: name };
   const { tag, digest } = parseReference(name);
   return { [annotationKeys.imageName]: name, [annotationKeys.refName]: tag === undefined || digest !== undefined ? name : tag };
 }

@@ -1,4 +1,5 @@
 import { roleOf } from '../image/children.ts';
+import { hasReferrerTag, isListedReferrer, subjectOf } from '../image/referrers.ts';
 import { chosenChildren } from '../image/platform-choice.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -6,25 +7,34 @@ import type { Digest } from '../spec/digest.ts';
 import { childrenOf, parseDocument } from '../spec/document.ts';
 import type { ImageIndex } from '../spec/image-index.ts';
 import type { JsonLimits } from '../spec/limits.ts';
+import { imageOf } from './find.ts';
 
 /** What is known, in the middle of reading an archive from a pipe, of what the archive's images need. */
 export class Wanted {
   readonly #choice: PlatformChoice;
   readonly #limits: JsonLimits;
+  readonly #referrers: boolean;
   /** Manifests and indexes that are needed and have not been read. */
   readonly #documents = new Map<Digest, Descriptor>();
   readonly #needed = new Set<Digest>();
+  /** Referrers and what they are made of: of these all platforms are needed. */
+  readonly #whole = new Set<Digest>();
   #begun = false;
 
-  constructor(choice: PlatformChoice, limits: JsonLimits) {
+  constructor(choice: PlatformChoice, limits: JsonLimits, referrers = false) {
     this.#choice = choice;
     this.#limits = limits;
+    this.#referrers = referrers;
   }
 
   /** The archive's index.json has come. */
   begin(index: ImageIndex): void {
     this.#begun = true;
-    for (const descriptor of index.manifests) this.#need(descriptor);
+    for (const descriptor of index.manifests) {
+      const image = imageOf(descriptor);
+      if (isListedReferrer(image) && !this.#referrers) continue;
+      this.#need(descriptor, isListedReferrer(image) || hasReferrerTag(image));
+    }
   }
 
   /**
@@ -43,20 +53,24 @@ export class Wanted {
     return undefined;
   }
 
-  /** A document has come: its children are needed too. */
-  read(digest: Digest, bytes: Uint8Array): void {
+  /** A document has come: its children are needed too, and returned. */
+  read(digest: Digest, bytes: Uint8Array): readonly Descriptor[] {
     const descriptor = this.#documents.get(digest);
-    if (descriptor === undefined) return;
+    if (descriptor === undefined) return [];
     this.#documents.delete(digest);
     this.#needed.add(digest);
     const document = parseDocument(bytes, descriptor, { limits: this.#limits });
-    if (document === undefined) return;
+    if (document === undefined) return [];
     const children = childrenOf(document);
-    const chosen = document.kind === 'index' ? chosenChildren(children, this.#choice) : children.map(() => true);
-    for (const [position, child] of children.entries()) if (chosen[position]) this.#need(child);
+    const whole = this.#whole.has(digest) || subjectOf(document) !== undefined;
+    const chosen = document.kind === 'index' && !whole ? chosenChildren(children, this.#choice) : children.map(() => true);
+    const needed = children.filter((_, position) => chosen[position]);
+    for (const child of needed) this.#need(child, whole);
+    return needed;
   }
 
-  #need(descriptor: Descriptor): void {
+  #need(descriptor: Descriptor, whole: boolean): void {
+    if (whole) this.#whole.add(descriptor.digest);
     if (this.#needed.has(descriptor.digest)) return;
     if (roleOf(descriptor) === 'other') this.#needed.add(descriptor.digest);
     else this.#documents.set(descriptor.digest, descriptor);

@@ -20,6 +20,8 @@ export const annotationKeys = {
   imageName: 'io.containerd.image.name',
   /** containerd: the digest that an entry of an archive refers to as its subject. Such an entry is never an image of its own. */
   manifestSubject: 'io.containerd.manifest.subject',
+  /** Ours, beside `manifestSubject`: the name that such an entry has in a store, where ctr before 2 would take any name for an image's and unpack it. */
+  referrerName: 'oci-tar.referrer.name',
   /** BuildKit: what an entry of an index is instead of an image, such as `attestation-manifest`. */
   referenceType: 'vnd.docker.reference.type',
   /** BuildKit: the digest of the image that such an entry belongs to. */
@@ -32,9 +34,9 @@ export const distributionSourcePrefix = 'containerd.io/distribution.source.';
 /** Annotations of a descriptor, manifest or index. A value may be empty. */
 export type Annotations = Readonly<Record<string, string>>;
 
-/** The name under which an archive lists an image, as `ctr images import` reads it: a full reference or a bare tag. */
+/** The name under which an archive lists an image, as `ctr images import` reads it, or a referrer: a full reference or a bare tag. */
 export function archiveName(annotations: Annotations | undefined): string | undefined {
-  return valueOf(annotations, annotationKeys.imageName) ?? valueOf(annotations, annotationKeys.refName);
+  return valueOf(annotations, annotationKeys.imageName) ?? valueOf(annotations, annotationKeys.refName) ?? valueOf(annotations, annotationKeys.referrerName);
 }
 
 /** Whether a name from an archive is a reference by itself. Without any of `/ : @` it is a tag of some name that the importer chooses. */

@@ -72,6 +72,12 @@ export function digestOfBlobPath(path: string): Digest | undefined {
   return isDigest(digest) ? digest : undefined;
 }
 
+/** Every digest that a text in UTF-8 mentions, whatever the text is. */
+export function digestsIn(bytes: Uint8Array): readonly Digest[] {
+  const found = new TextDecoder().decode(bytes).match(/[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-zA-Z=_-]{32,255}/g) ?? [];
+  return [...new Set(found)].filter(isDigest);
+}
+
 /** The first 12 characters after the colon, for people to read. */
 export function shortDigest(digest: Digest): string {
   return digestParts(digest).encoded.slice(0, 12);

@@ -6,19 +6,23 @@ import type { ByteSink, ByteSource } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
 import { detectCodec } from '../compression/codecs.ts';
 import { tarReader } from '../drivers/tar-reader.ts';
+import { TarRecords } from '../drivers/tar-records.ts';
+import { tarSink } from '../drivers/tar-sink.ts';
 import { tarWriter } from '../drivers/tar-writer.ts';
 import { OciTarError } from '../errors.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { NameStyle } from '../layout/names.ts';
+import { dockerArchiveSession } from '../layout/docker/archive.ts';
 import { layoutStore } from './layout.ts';
+import { readArchive } from './read-archive.ts';
 
 export interface OpenArchiveOptions {
   readonly signal?: AbortSignal;
-  /** Told when a compressed archive has to be unpacked into a temporary file, since it has no random access. */
+  /** Told what takes time: a compressed archive is unpacked into a temporary file, compressed layers of a docker archive are read first. */
   readonly onNote?: (note: string) => void;
 }
 
-/** The images of an OCI archive file, read in place. A compressed one is decompressed into a spool first. */
+/** The images of an archive file, OCI's or docker's, read in place. A compressed one is decompressed into a spool first. */
 export async function openArchive(path: string, options: OpenArchiveOptions = {}): Promise<ImageStore> {
   const file = await openFile(path);
   let close = () => file.close();
@@ -40,7 +44,7 @@ export async function openArchive(path: string, options: OpenArchiveOptions = {}
       archive = await spool.source();
     }
     const driver = await tarReader(archive, { name: path, onClose: close, ...(options.signal === undefined ? {} : { signal: options.signal }) });
-    return layoutStore(driver);
+    return await readArchive(driver, options);
   } catch (error) {
     await close();
     throw error;
@@ -53,9 +57,13 @@ export interface ArchiveTargetOptions {
   readonly level?: number;
   /** How index.json spells the names: `archive`, as ctr does, by default. */
   readonly style?: NameStyle;
+  /** `oci`, an image layout, by default; `docker`, which has no manifests and holds one platform. */
+  readonly format?: 'oci' | 'docker';
+  /** Leaves docker's `manifest.json` out of an image layout. */
+  readonly skipManifestJson?: boolean;
 }
 
-/** An OCI archive to be written, in one session. Nothing is opened before that begins. */
+/** An archive to be written, in one session. Nothing is opened before that begins. */
 export function archiveTarget(output: string | ByteSink, options: ArchiveTargetOptions = {}): ImageStore {
   const name = typeof output === 'string' ? output : 'archive';
   const nothing = () => {
@@ -71,9 +79,10 @@ export function archiveTarget(output: string | ByteSink, options: ArchiveTargetO
     async begin(plan, beginOptions) {
       // Before the output is opened: nothing would take it back.
       if (plan === undefined) throw new OciTarError('UNSUPPORTED', `${name} must know all its contents before it is begun`, { side: 'target', subject: name });
-      const sink = typeof output === 'string' ? await openOutput(output) : output;
-      const driver = tarWriter(compressed(interruptible(sink, beginOptions?.signal), options));
-      const store = layoutStore(driver, { name, style: options.style ?? 'archive' });
+      const open = async () => compressed(interruptible(typeof output === 'string' ? await openOutput(output) : output, beginOptions?.signal), options);
+      if (options.format === 'docker') return dockerArchiveSession(async () => new TarRecords(tarSink(await open())), plan, beginOptions?.signal);
+      const { style = 'archive', skipManifestJson = false } = options;
+      const store = layoutStore(tarWriter(await open()), { name, style, skipManifestJson });
       if (store.begin === undefined) return nothing();
       return store.begin(plan, beginOptions);
     },

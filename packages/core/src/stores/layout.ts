@@ -1,13 +1,15 @@
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
 import type { Plan } from '../image/plan.ts';
-import type { ImageStore, NamedImage, WriteSession } from '../image/store.ts';
+import type { ImageStore, NamedImage, PruneOptions, PruneReport, ReferrersOptions, WriteSession } from '../image/store.ts';
 import { archiveSession } from '../layout/archive.ts';
 import type { ImageDriver } from '../layout/driver.ts';
-import { checkLayout, hasLayout, readIndex, writeIndex } from '../layout/files.ts';
+import { checkLayout, hasLayout, readIndex, readIndexBytes, writeIndex } from '../layout/files.ts';
 import { findEntry, findImage, imageOf, noImage } from '../layout/find.ts';
 import { primaryKeys } from '../layout/names.ts';
 import type { NameStyle } from '../layout/names.ts';
+import { blobsOf, pruneLayout } from '../layout/prune.ts';
+import { LayoutReferrers } from '../layout/referrers.ts';
 import { layoutSession } from '../layout/session.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { blobPath } from '../spec/digest.ts';
@@ -17,6 +19,8 @@ export interface LayoutStoreOptions {
   readonly name?: string;
   /** How names are spelled in index.json; `plain` by default. */
   readonly style?: NameStyle;
+  /** Leaves docker's `manifest.json` out of an archive that is written. */
+  readonly skipManifestJson?: boolean;
   /** A medium that is no layout yet counts as an empty one. */
   readonly mayBeNew?: boolean;
 }
@@ -32,16 +36,24 @@ class LayoutStore implements ImageStore {
   readonly #driver: ImageDriver;
   readonly #style: NameStyle;
   readonly #mayBeNew: boolean;
+  readonly #skipManifestJson: boolean;
+  readonly #referrers: LayoutReferrers;
 
   constructor(driver: ImageDriver, options: LayoutStoreOptions) {
     this.name = options.name ?? driver.name;
     this.#driver = driver;
     this.#style = options.style ?? 'plain';
     this.#mayBeNew = options.mayBeNew ?? false;
+    this.#skipManifestJson = options.skipManifestJson ?? false;
+    this.#referrers = new LayoutReferrers(this, () => this.#entries());
   }
 
   async *images(): AsyncIterable<NamedImage> {
     for (const descriptor of await this.#entries()) yield imageOf(descriptor);
+  }
+
+  index(): Promise<Uint8Array> {
+    return readIndexBytes(this.#driver);
   }
 
   async resolve(reference: string): Promise<NamedImage> {
@@ -52,10 +64,14 @@ class LayoutStore implements ImageStore {
     return openBlobFile(this.#driver, blob);
   }
 
+  referrers(subject: Descriptor, options?: ReferrersOptions): AsyncIterable<Descriptor> {
+    return this.#referrers.of(subject, options);
+  }
+
   async begin(plan?: Plan, options: { readonly signal?: AbortSignal } = {}): Promise<WriteSession> {
     if (this.#driver.access !== 'append') return layoutSession(this.#driver, this.#style, options.signal);
     if (plan === undefined) throw new OciTarError('UNSUPPORTED', `${this.name} must know all its contents before it is begun`, { side: 'target' });
-    return archiveSession(this.#driver, plan, this.#style, options.signal);
+    return archiveSession(this.#driver, plan, { style: this.#style, skipManifestJson: this.#skipManifestJson, ...options });
   }
 
   async remove(reference: string): Promise<void> {
@@ -68,6 +84,15 @@ class LayoutStore implements ImageStore {
       const kept = index.manifests.filter((entry) => !primaryKeys(entry).some((key) => gone.has(key)));
       await writeIndex(this.#driver, kept, index);
     });
+  }
+
+  blobs(): AsyncIterable<Pick<Descriptor, 'digest' | 'size'>> {
+    return blobsOf(this.#driver);
+  }
+
+  async prune(options: PruneOptions = {}): Promise<PruneReport> {
+    const isNew = this.#mayBeNew && !(await hasLayout(this.#driver));
+    return isNew ? { blobs: 0, bytes: 0, kept: 0, leased: 0, abandoned: { files: 0, bytes: 0 } } : pruneLayout(this.#driver, this, options);
   }
 
   async #entries(): Promise<readonly Descriptor[]> {
@@ -83,13 +108,16 @@ class LayoutStore implements ImageStore {
   }
 }
 
-/** Without `begin` and `remove`, so that a copy finds out before it starts. */
+/** Without `begin`, `remove` and `prune`, so that a copy finds out before it starts. */
 function readOnly(store: LayoutStore): ImageStore {
   return {
     name: store.name,
     images: () => store.images(),
+    index: () => store.index(),
     resolve: (reference) => store.resolve(reference),
     open: (blob) => store.open(blob),
+    referrers: (subject, options) => store.referrers(subject, options),
+    blobs: () => store.blobs(),
     close: () => store.close(),
   };
 }

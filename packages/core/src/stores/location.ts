@@ -2,22 +2,22 @@ import { OciTarError } from '../errors.ts';
 
 /** Where images are: a scheme, a path where the scheme has one, and which image there. */
 export interface Location {
-  readonly scheme: 'store' | 'oci' | 'oci-archive';
+  readonly scheme: 'store' | 'oci' | 'oci-archive' | 'docker-archive';
   readonly path?: string;
   readonly reference?: string;
 }
 
-const schemes: readonly string[] = ['store', 'oci', 'oci-archive'] satisfies readonly Location['scheme'][];
+const schemes: readonly string[] = ['store', 'oci', 'oci-archive', 'docker-archive'] satisfies readonly Location['scheme'][];
 
 /**
- * Reads `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the path ends at
+ * Reads `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the path ends at
  * the first colon (a Windows drive letter aside). INVALID_ARGUMENT for a scheme that is not known or a path that is empty.
  */
 export function parseLocation(text: string): Location {
   const colon = text.indexOf(':');
   const scheme = text.slice(0, Math.max(colon, 0));
   if (!isScheme(scheme)) {
-    const other = /^(docker-archive|docker-daemon|docker|containers-storage|containerd|dir|ocidir|tarball|sif|ostree)(:)/.exec(text)?.[1];
+    const other = /^(docker-daemon|docker|containers-storage|containerd|dir|ocidir|tarball|sif|ostree)(:)/.exec(text)?.[1];
     if (other === undefined || /^docker:[^/]/.test(text)) return { scheme: 'store', reference: text };
     throw new OciTarError('INVALID_ARGUMENT', `${other}: is not a place that images can be copied from or to here`, { subject: text, hint: `Known are ${schemes.map((name) => `${name}:`).join(', ')}.` });
   }

@@ -12,7 +12,7 @@ export interface OpenOptions extends OpenArchiveOptions {
 
 /** Opens a place to read images from. NOT_FOUND when there is no such file or directory. */
 export async function openSource(location: Location, options: OpenOptions): Promise<ImageStore> {
-  if (location.scheme === 'oci-archive') {
+  if (isArchive(location)) {
     const { openArchive } = await import('./archive.ts');
     return openArchive(pathOf(location), options);
   }
@@ -21,9 +21,9 @@ export async function openSource(location: Location, options: OpenOptions): Prom
 
 /** Opens a place to write images to. An archive is made anew; a directory or the local store is added to. */
 export async function openTarget(location: Location, options: OpenOptions & ArchiveTargetOptions): Promise<ImageStore> {
-  if (location.scheme === 'oci-archive') {
+  if (isArchive(location)) {
     const { archiveTarget } = await import('./archive.ts');
-    return archiveTarget(pathOf(location), options);
+    return archiveTarget(pathOf(location), { ...options, format: location.scheme === 'docker-archive' ? 'docker' : 'oci' });
   }
   return location.scheme === 'oci' ? openDirectory(pathOf(location), { mayBeNew: true }) : localStore(options.store);
 }
@@ -37,6 +37,11 @@ export async function openDirectory(path: string, options: LayoutStoreOptions = 
 /** The local store: an OCI image layout directory whose names are full ones. It is empty until it is first written. */
 export function localStore(path: string): Promise<ImageStore> {
   return openDirectory(path, { mayBeNew: true });
+}
+
+/** What an archive holds is found by looking, whichever way it is spelled; docker 25 and later write both kinds into one. */
+function isArchive({ scheme }: Location): boolean {
+  return scheme === 'oci-archive' || scheme === 'docker-archive';
 }
 
 function pathOf({ scheme, path }: Location): string {

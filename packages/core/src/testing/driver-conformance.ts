@@ -2,6 +2,7 @@ import type { ImageDriver } from '../layout/driver.ts';
 import { assert, assertEqual } from './assert.ts';
 import { blobCases } from './driver-blobs.ts';
 import { fileCases } from './driver-files.ts';
+import { leaseCases } from './driver-leases.ts';
 import { DriverSession } from './driver-session.ts';
 import { wholeCases } from './driver-whole.ts';
 
@@ -35,7 +36,7 @@ export interface DriverCase {
  * `for (const { name, run } of driverConformance(harness)) it(name, run)`. Throws when `skip` names no case.
  */
 export function driverConformance(harness: DriverHarness): readonly ConformanceCase[] {
-  const cases = [...wholeCases, ...fileCases, ...blobCases];
+  const cases = [...wholeCases, ...fileCases, ...blobCases, ...leaseCases];
   const skipped = new Set(harness.skip?.map(({ name }) => name));
   for (const name of skipped) assert(cases.some((one) => one.name === name), `skip names no case: ${name}`);
   return cases

@@ -1,8 +1,9 @@
 import { OciTarError } from '../errors.ts';
 import { makePlan } from '../image/make-plan.ts';
 import { transfer } from '../image/push.ts';
+import { asOwnImage, withoutReferrers } from '../image/referrers.ts';
 import type { ImageStore, NamedImage } from '../image/store.ts';
-import { reportOf } from './options.ts';
+import { referrersLeft, reportOf } from './options.ts';
 import type { MoveOptions, MoveReport } from './options.ts';
 
 export interface CopyRequest extends MoveOptions {
@@ -16,18 +17,20 @@ export interface CopyRequest extends MoveOptions {
 
 /** Copies one image from one place to another, verified on the way, its bytes unchanged. */
 export async function copyImage(request: CopyRequest): Promise<MoveReport> {
-  const found = request.reference === undefined ? await onlyImage(request.source) : await request.source.resolve(request.reference);
+  const found = asOwnImage(request.reference === undefined ? await onlyImage(request.source) : await request.source.resolve(request.reference));
   const name = request.name === undefined ? found.name : request.name;
   const image: NamedImage = name === undefined || name === null ? { descriptor: found.descriptor } : { name, descriptor: found.descriptor };
   const plan = await makePlan(request.source, [image], request);
+  const left = await referrersLeft(request.source, plan, request);
   await transfer(plan, request.target, request);
-  return reportOf(plan);
+  return reportOf(plan, left);
 }
 
-/** The one image of a place. NOT_FOUND when there is none, CONFLICT when there are several. */
+/** The one image of a place; what only refers to it does not count. NOT_FOUND when there is none, CONFLICT when there are several. */
 export async function onlyImage(store: ImageStore): Promise<NamedImage> {
-  const images: NamedImage[] = [];
-  for await (const image of store.images()) images.push(image);
+  const found: NamedImage[] = [];
+  for await (const image of store.images()) found.push(image);
+  const images = await withoutReferrers(store, found);
   const [first] = images;
   if (first === undefined) throw new OciTarError('NOT_FOUND', `${store.name} holds no image`, { side: 'source', subject: store.name });
   if (new Set(images.map((image) => image.descriptor.digest)).size === 1) return first;

@@ -3,9 +3,10 @@ import type { Codec } from '../compression/codec.ts';
 import { OciTarError } from '../errors.ts';
 import { makePlan } from '../image/make-plan.ts';
 import { transfer } from '../image/push.ts';
+import { asOwnImage } from '../image/referrers.ts';
 import type { ImageStore, NamedImage } from '../image/store.ts';
 import { archiveTarget } from '../stores/archive.ts';
-import { reportOf } from './options.ts';
+import { referrersLeft, reportOf } from './options.ts';
 import type { MoveOptions, MoveReport } from './options.ts';
 
 export interface ExportRequest extends MoveOptions {
@@ -17,6 +18,8 @@ export interface ExportRequest extends MoveOptions {
   /** Compresses the whole archive; not by default. */
   readonly compression?: Codec;
   readonly level?: number;
+  /** Leaves docker's `manifest.json` out. */
+  readonly skipManifestJson?: boolean;
 }
 
 /**
@@ -25,14 +28,20 @@ export interface ExportRequest extends MoveOptions {
  */
 export async function exportImages(request: ExportRequest): Promise<MoveReport> {
   const { source, references, output } = request;
+  const plan = await makePlan(source, await exportedImages(source, references), request);
+  const left = await referrersLeft(source, plan, request);
+  await transfer(plan, archiveTarget(output, request), request);
+  return reportOf(plan, left);
+}
+
+/** The images that references mean, each once, in their order. INVALID_ARGUMENT when there is none; errors of `resolve`. */
+export async function exportedImages(source: ImageStore, references: readonly string[]): Promise<readonly NamedImage[]> {
   if (references.length === 0) throw new OciTarError('INVALID_ARGUMENT', 'name at least one image to export');
   const images: NamedImage[] = [];
   for (const reference of references) {
-    const image = await source.resolve(reference);
+    const image = asOwnImage(await source.resolve(reference));
     const twice = images.some(({ name, descriptor }) => name === image.name && descriptor.digest === image.descriptor.digest);
     if (!twice) images.push(image);
   }
-  const plan = await makePlan(source, images, request);
-  await transfer(plan, archiveTarget(output, request), request);
-  return reportOf(plan);
+  return images;
 }

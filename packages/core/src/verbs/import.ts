@@ -1,79 +1,115 @@
 import { abortable } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import { decompressed } from '../compression/codecs.ts';
-import { OciTarError, isOciTarError } from '../errors.ts';
+import { entriesDriver } from '../drivers/entries.ts';
+import { OciTarError } from '../errors.ts';
 import { checkConfigs } from '../image/check.ts';
 import { makePlan } from '../image/make-plan.ts';
 import { openBlob } from '../image/read.ts';
 import { beginOn, pushAll, transfer } from '../image/push.ts';
-import type { ImageStore, NamedImage } from '../image/store.ts';
+import type { ImageStore, WriteSession } from '../image/store.ts';
+import { withGzipLayers } from '../layout/docker/compress.ts';
 import { imageOf } from '../layout/find.ts';
-import { importedName } from '../layout/names.ts';
 import { receiveArchive } from '../layout/receive.ts';
-import type { Received } from '../layout/receive.ts';
-import type { Descriptor } from '../spec/descriptor.ts';
-import type { Digest } from '../spec/digest.ts';
-import { normalizeName } from '../spec/reference.ts';
-import { reportOf } from './options.ts';
+import type { Received, ReceivedFiles } from '../layout/receive.ts';
+import { LayoutReferrers } from '../layout/referrers.ts';
+import { readArchive } from '../stores/read-archive.ts';
+import { checkNaming, importedImages } from './import-names.ts';
+import type { ImportNaming, ImportSelection, SkippedImage } from './import-names.ts';
+import { referrersLeft, reportOf } from './options.ts';
 import type { MoveOptions, MoveReport } from './options.ts';
 
-export interface ImportRequest extends MoveOptions {
+export interface ImportRequest extends MoveOptions, ImportNaming {
   readonly target: ImageStore;
-  /** A new name for the one image in the archive. */
-  readonly name?: string;
-  /**
-   * Completes names that are only a tag (`base:tag`), and leaves out images with a full name that does not begin with it.
-   * Without it a bare tag gets `import-YYYY-MM-DD`, as with ctr.
-   */
-  readonly baseName?: string;
+  /** Compresses the plain layers of a docker archive with gzip on their way; the image ID stays. No other archive is changed. */
+  readonly compressBlobs?: boolean;
+  /** Told what takes time: the layers of a docker archive that have to be read before anything moves. */
+  readonly onNote?: (note: string) => void;
+}
+
+/** What was taken out of an archive. */
+export interface ImportReport extends MoveReport {
+  /** What the archive lists and did not become an image. */
+  readonly skipped: readonly SkippedImage[];
 }
 
 /**
  * Takes the images of an archive at rest (see `openArchive`) into a store. Nothing is unpacked beside it; every blob is
  * verified before it is visible, and names become visible when everything is there.
  */
-export async function importImages(source: ImageStore, request: ImportRequest): Promise<MoveReport> {
-  const found: NamedImage[] = [];
-  for await (const image of source.images()) found.push(image);
-  const plan = await makePlan(source, renamed(found, source.name, request), request);
+export async function importImages(archive: ImageStore, request: ImportRequest): Promise<ImportReport> {
+  const selection = await importedImages(archive, request);
+  // Before there is a plan: what is compressed waits in the target's staging.
+  if (compresses(archive, request)) return inSession(request, (session) => pushImages(session, archive, selection, request));
+  const { source, images, skipped } = selection;
+  const plan = await makePlan(source, images, request);
   await checkConfigs(plan, request.limits);
+  const left = await referrersLeft(source, plan, request);
   await transfer(plan, request.target, request);
-  return reportOf(plan);
+  return { ...reportOf(plan, left), skipped };
 }
 
 /**
  * Takes the images of an archive from a pipe into a store, compressed or not. Each byte is written to disk once: a blob waits
  * in the target's staging until it is known that it is wanted.
  */
-export async function importStream(archive: ByteStream, request: ImportRequest): Promise<MoveReport> {
+export async function importStream(archive: ByteStream, request: ImportRequest): Promise<ImportReport> {
+  checkNaming(request);
   // The first bytes are asked for before anything else: a child process whose output is not read in time may lose it.
   // Abortable as a whole, since a pipe may fall silent anywhere, also where nothing is staged.
   const { bytes, close } = await decompressed(abortable(archive, request.signal));
   try {
-    const session = await beginOn(request.target, undefined, request.signal);
-    try {
-      const { name: _newName, ...options } = request;
+    return await inSession(request, async (session) => {
+      const { name: _newName, ...others } = request;
+      // The archive's own index refers to all that it lists.
+      const options = request.indexName === undefined ? others : { ...others, referrers: true };
       const received = await receiveArchive(bytes, session, options);
-      const source = receivedStore(received, request.target);
-      const plan = await makePlan(source, renamed(received.index.manifests.map(imageOf), source.name, request), request);
-      await checkConfigs(plan, request.limits);
-      await pushAll(session, plan, request);
-      await session.end();
-      return reportOf(plan);
-    } catch (error) {
-      await session.abort(error);
-      throw error;
-    }
+      const source = 'files' in received ? await stagedArchive(received.files, request) : receivedStore(received, request.target);
+      return pushImages(session, source, await importedImages(source, request), request);
+    });
   } finally {
     await close();
   }
 }
 
+async function inSession(request: ImportRequest, work: (session: WriteSession) => Promise<ImportReport>): Promise<ImportReport> {
+  const session = await beginOn(request.target, undefined, request.signal);
+  try {
+    const report = await work(session);
+    await session.end();
+    return report;
+  } catch (error) {
+    await session.abort(error);
+    throw error;
+  }
+}
+
+async function pushImages(session: WriteSession, from: ImageStore, selection: ImportSelection, request: ImportRequest): Promise<ImportReport> {
+  const { source, images } = compresses(from, request) ? await withGzipLayers(selection.source, selection.images, session, request) : selection;
+  const plan = await makePlan(source, images, request);
+  await checkConfigs(plan, request.limits);
+  const left = await referrersLeft(source, plan, request);
+  await pushAll(session, plan, request);
+  return { ...reportOf(plan, left), skipped: selection.skipped };
+}
+
+function compresses(source: ImageStore, { compressBlobs }: ImportRequest): boolean {
+  return compressBlobs === true && source.format === 'docker-archive';
+}
+
+/** The images in the files of an archive that wait in staging. */
+function stagedArchive(files: ReceivedFiles['files'], request: ImportRequest): Promise<ImageStore> {
+  const driver = entriesDriver(files, { name: 'archive', source: (file) => file.source() });
+  return readArchive(driver, { ...request, digestOf: (path) => files.find(path).digest });
+}
+
 /** What came out of a pipe, as a place to copy from; what the target had already was passed over and is read there. */
-function receivedStore({ index, staged, unverifiable }: Received, target: ImageStore): ImageStore {
+function receivedStore({ index, indexBytes, staged, unverifiable }: Received, target: ImageStore): ImageStore {
   const images = index.manifests.map(imageOf);
-  return {
+  const store: ImageStore = {
     name: 'archive',
+    referrers: (subject, options) => referrers.of(subject, options),
+    index: async () => indexBytes,
     async *images() {
       yield* images;
     },
@@ -96,66 +132,6 @@ function receivedStore({ index, staged, unverifiable }: Received, target: ImageS
     },
     close: async () => {},
   };
-}
-
-/** The archive's images under the names that they get in the target. */
-function renamed(images: readonly NamedImage[], where: string, { name, baseName }: ImportRequest): readonly NamedImage[] {
-  if (images.length === 0) throw new OciTarError('NOT_FOUND', `${where} holds no image`, { side: 'source', subject: where });
-  if (name !== undefined) {
-    const [first] = images;
-    const digests = new Set(images.map((image) => image.descriptor.digest));
-    if (first === undefined || digests.size > 1) {
-      throw new OciTarError('CONFLICT', `${where} holds ${digests.size} images; a new name can be given to one only`, {
-        side: 'source',
-        subject: where,
-        hint: 'Import them under their own names, or give --base-name.',
-      });
-    }
-    return [{ name: normalizeName(name), descriptor: first.descriptor }];
-  }
-  const base = baseName ?? `import-${new Date().toISOString().slice(0, 10)}`;
-  const kept = images.flatMap(({ name: raw, descriptor }) => {
-    const full = importedName(raw, base);
-    return full === undefined || !belongs(full, baseName) ? [] : [{ name: full, descriptor }];
-  });
-  checkDistinct(kept, where);
-  if (kept.length > 0) return kept;
-  const names = images.flatMap((image) => image.name ?? []);
-  throw new OciTarError('NOT_FOUND', baseName === undefined || names.length === 0 ? `the images in ${where} have no names` : `no image in ${where} belongs to ${baseName}`, {
-    side: 'source',
-    subject: where,
-    hint: names.length === 0 ? 'Give one: oci-tar import in.tar NEW-NAME' : `It holds ${names.slice(0, 5).join(', ')}.`,
-  });
-}
-
-/** One name can hold one image: the other one would be lost without a word. */
-function checkDistinct(images: readonly { readonly name: string; readonly descriptor: Descriptor }[], where: string): void {
-  const digests = new Map<string, Digest>();
-  for (const { name, descriptor } of images) {
-    const other = digests.get(name) ?? descriptor.digest;
-    if (other !== descriptor.digest) {
-      throw new OciTarError('CONFLICT', `${where} holds different images under the name ${name}: ${other} and ${descriptor.digest}`, {
-        side: 'source',
-        subject: name,
-        hint: 'Take each by its digest: oci-tar copy oci-archive:FILE:DIGEST store:NAME',
-      });
-    }
-    digests.set(name, other);
-  }
-}
-
-/** Whether a full name begins with the base, at a border between its parts. */
-function belongs(full: string, baseName: string | undefined): boolean {
-  if (baseName === undefined) return true;
-  const base = completedBase(baseName);
-  return full === base || (full.startsWith(base) && /[/:@]/.test(full.charAt(base.length)));
-}
-
-function completedBase(baseName: string): string {
-  try {
-    return normalizeName(baseName).replace(/:latest$/, '');
-  } catch (error) {
-    if (isOciTarError(error, 'INVALID_REFERENCE')) return baseName;
-    throw error;
-  }
+  const referrers = new LayoutReferrers(store, async () => index.manifests);
+  return store;
 }

@@ -1,5 +1,6 @@
 import { link, readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { OciTarError } from '../../errors.ts';
 import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
 import { createOwnerFile, readOwnerFile } from './owner-file.ts';
@@ -29,7 +30,7 @@ export interface HeldLock {
  * so a late breaker finds another id in the lock and leaves it alone.
  * CONFLICT at `deadline` (of `performance.now()`), naming the owner.
  */
-export async function takeLockFile(path: string, times: LockTimes, deadline: number): Promise<HeldLock> {
+export async function takeLockFile(path: string, times: LockTimes, deadline: number, signal?: AbortSignal): Promise<HeldLock> {
   const owner = await newOwner();
   const temporary = `${path}.tmp-${owner.id}`;
   let file: OwnOwnerFile | undefined;
@@ -38,6 +39,7 @@ export async function takeLockFile(path: string, times: LockTimes, deadline: num
   try {
     file = await createIn(temporary, owner);
     for (;;) {
+      signal?.throwIfAborted();
       const taken = await claim(path, temporary, owner, file);
       if (taken !== undefined) {
         held = true;
@@ -50,9 +52,9 @@ export async function takeLockFile(path: string, times: LockTimes, deadline: num
         held = true;
         return holding(path, owner, file, times);
       }
-      if (await suspicion.isDead(other, file)) await breakLock(path, other, times, deadline);
+      if (await suspicion.isDead(other, file)) await breakLock(path, other, times, deadline, signal);
       else if (performance.now() >= deadline) throw conflict(path, other, times);
-      else await pause(5 + Math.random() * 45);
+      else await setTimeout(5 + Math.random() * 45);
     }
   } catch (error) {
     throw mapErrno(error, path);
@@ -112,8 +114,8 @@ async function claim(path: string, temporary: string, owner: Owner, file: OwnOwn
 /** EISDIR is what libuv makes of Windows' answer. */
 const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR']);
 
-async function breakLock(path: string, seen: OwnerFile, times: LockTimes, deadline: number): Promise<void> {
-  const right = await takeLockFile(`${path}.${seen.id}`, times, deadline);
+async function breakLock(path: string, seen: OwnerFile, times: LockTimes, deadline: number, signal: AbortSignal | undefined): Promise<void> {
+  const right = await takeLockFile(`${path}.${seen.id}`, times, deadline, signal);
   try {
     const now = await readOwnerFile(path);
     if (now !== undefined && now.id === seen.id && now.touched === seen.touched) await unlink(path);
@@ -192,8 +194,4 @@ function conflict(path: string, { owner }: OwnerFile, { timeout }: LockTimes): O
     subject: path,
     hint: 'Wait until it is done. If it surely no longer runs, remove the file.',
   });
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, milliseconds));
 }

@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { OciTarError } from '../../errors.ts';
 import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
 import { takeLockFile } from './lock-file.ts';
@@ -10,6 +11,11 @@ import { privateFolder } from './private-folder.ts';
 /** With the second look that a suspected owner gets, an owner that cannot be asked is given up after a minute. */
 export const lockTimes: LockTimes = { timeout: 60_000, heartbeat: 10_000, stale: 45_000 };
 
+export interface LockOptions extends Partial<LockTimes> {
+  /** Ends the waiting with its reason; what is done under the lock is its own affair. */
+  readonly signal?: AbortSignal;
+}
+
 const tails = new Map<string, Promise<void>>();
 
 /**
@@ -19,14 +25,16 @@ const tails = new Map<string, Promise<void>>();
  *
  * @param path the lock file; its folder is made where it is missing
  */
-export async function withLock<T>(path: string, work: () => Promise<T>, options: Partial<LockTimes> = {}): Promise<T> {
-  const times = { ...lockTimes, ...options };
+export async function withLock<T>(path: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
+  const { signal, ...others } = options;
+  const times = { ...lockTimes, ...others };
+  signal?.throwIfAborted();
   const deadline = performance.now() + times.timeout;
   const real = join(await inOrder(dirname(path)), basename(path));
 
-  const leave = await queue(real, times.timeout, deadline);
+  const leave = await queue(real, times.timeout, deadline, signal);
   try {
-    const lock = await takeLockFile(real, times, deadline);
+    const lock = await takeLockFile(real, times, deadline, signal);
     return await releasing(lock, work);
   } finally {
     leave();
@@ -76,7 +84,7 @@ async function releasing<T>(lock: HeldLock, work: () => Promise<T>): Promise<T> 
 }
 
 /** Waits behind this process's own users of the lock; the files would have them all poll. */
-async function queue(key: string, timeout: number, deadline: number): Promise<() => void> {
+async function queue(key: string, timeout: number, deadline: number, signal: AbortSignal | undefined): Promise<() => void> {
   const before = tails.get(key) ?? Promise.resolve();
   let done = () => {};
   const mine = new Promise<void>((resolve) => (done = resolve));
@@ -86,17 +94,20 @@ async function queue(key: string, timeout: number, deadline: number): Promise<()
     done();
     if (tails.get(key) === tail) tails.delete(key);
   };
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), deadline - performance.now());
-  });
+  const over = new AbortController();
+  const late = setTimeout(deadline - performance.now(), 'late' as const, { signal: joined(over.signal, signal) }).catch(() => 'aborted' as const);
   const outcome = await Promise.race([before, late]);
-  clearTimeout(timer);
-  if (outcome !== 'late') return leave;
+  over.abort();
+  if (outcome !== 'late' && outcome !== 'aborted') return leave;
   // Whoever is next still waits for those before: only this place in the queue is given up.
   void before.then(leave);
+  signal?.throwIfAborted();
   throw new OciTarError('CONFLICT', `${key} has been held by this process for the ${timeout / 1000} s that were waited`, {
     subject: key,
     hint: 'Work under the lock must not ask for the same lock.',
   });
+}
+
+function joined(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  return other === undefined ? one : AbortSignal.any([one, other]);
 }

@@ -49,6 +49,8 @@ export async function stageFile(path: string, mode: number, digesting?: Verifier
     try {
       return await work();
     } catch (error) {
+      // Given up meanwhile, and it failed for that.
+      if (!alive && ended !== undefined) throw ended;
       const reason = mapErrno(error, path);
       await abort(reason);
       throw reason;

@@ -1,22 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Verifier } from '../../bytes/digest.ts';
 import { mapErrno } from '../../runtime/node/errno.ts';
 import { lockTimes } from './lock.ts';
-import { isAbandoned, sweepLockFiles } from './lock-file.ts';
+import { sweepLockFiles } from './lock-file.ts';
 import { createOwnerFile } from './owner-file.ts';
 import type { OwnOwnerFile } from './owner-file.ts';
 import { newOwner } from './owner.ts';
 import { lockName, privateFolder, privateName } from './private-folder.ts';
 import { stageFile } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
-
-/**
- * An owner on another host that has not touched its folder for an hour is taken for dead. Far longer than for a lock:
- * nobody waits for it, and a sweep by mistake costs the other its whole import.
- */
-const grace = 60 * 60 * 1000;
+import { grace, sweepFolders } from './sweep.ts';
 
 interface Entered {
   readonly folder: string;
@@ -37,7 +32,7 @@ export class Staging {
 
   /** Starts a new file. The first call makes the folder and sweeps those of killed processes. */
   async open(mode: number, digesting?: Verifier): Promise<StagedFile> {
-    const file = await stageFile(await this.#newPath(), mode, digesting);
+    const file = await stageFile(await this.newPath(), mode, digesting);
     const tracked: StagedFile = {
       path: file.path,
       write: (chunk) => file.write(chunk),
@@ -55,7 +50,8 @@ export class Staging {
     if (this.#ended !== undefined) throw this.#ended.reason;
   }
 
-  async #newPath(): Promise<string> {
+  /** A path in the folder, of a file that is not there yet. */
+  async newPath(): Promise<string> {
     this.#checkOpen();
     this.#entered ??= this.#enter();
     const { folder } = await this.#entered.catch((error: unknown) => {
@@ -93,20 +89,4 @@ export class Staging {
     await sweepLockFiles(join(this.#root, privateName, lockName), now, grace).catch(() => {});
     return { folder, file, timer };
   }
-}
-
-async function sweepFolders(staging: string, now: number): Promise<void> {
-  for (const name of await readdir(staging)) {
-    const folder = join(staging, name);
-    if (await isLeftOver(folder, now)) await rm(folder, { recursive: true, force: true }).catch(() => {});
-  }
-}
-
-async function isLeftOver(folder: string, now: number): Promise<boolean> {
-  const stats = await lstat(folder).catch(() => undefined);
-  if (!stats?.isDirectory()) return false;
-  const owner = join(folder, 'owner');
-  // Its maker was killed, or is just about to write the owner.
-  if ((await lstat(owner).catch(() => undefined)) === undefined) return now - stats.mtimeMs > grace;
-  return isAbandoned(owner, now, grace);
 }

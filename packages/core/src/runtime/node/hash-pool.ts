@@ -106,7 +106,7 @@ class ThreadDigester implements Digester {
     this.#waiting?.resolve();
     this.#waiting = undefined;
     this.#post({ op: 'drop' });
-    // No more replies come.
+    // No more replies come: whoever waits for the digest is told.
     this.fail(new OciTarError('CONFLICT', 'the digest was given up before it was complete'));
   }
 

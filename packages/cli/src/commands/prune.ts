@@ -1,0 +1,38 @@
+import { localStore, pruneStore } from '@oci-tar/core';
+import type { PruneReport } from '@oci-tar/core';
+import { defineCommand } from '../command.ts';
+import { print } from '../context.ts';
+import type { Context } from '../context.ts';
+import { flagOption } from '../options.ts';
+import { counted, formatSize } from '../style.ts';
+
+export const command = defineCommand({
+  spec: '',
+  words: {},
+  options: { 'dry-run': flagOption('Only says what would be removed') },
+  examples: [
+    ['oci-tar prune', 'frees what no image in the local store needs'],
+    ['oci-tar prune --dry-run', 'how much that would be'],
+    ['oci-tar rm hello:1 --prune', 'a name and what only it needed, in one go'],
+  ],
+  remarks: 'Safe while other processes import into the same store: what they rely on is kept. Not while another tool, such as skopeo, writes to it.',
+  async run(_, options, context) {
+    const dryRun = options['dry-run'] === true;
+    const report = await pruned(context, dryRun);
+    await print(context, { json: { dryRun, ...report }, text: pruneText(report, dryRun) });
+  },
+});
+
+/** Prunes the local store. */
+export async function pruned(context: Context, dryRun = false): Promise<PruneReport> {
+  const store = await localStore(context.store);
+  context.progress.start('pruning');
+  return pruneStore(store, { dryRun, signal: context.signal }).finally(() => store.close());
+}
+
+export function pruneText({ blobs, bytes, kept, leased, abandoned }: PruneReport, dryRun = false): string {
+  const lines = [`${dryRun ? 'would free' : 'freed'} ${formatSize(bytes)}: ${counted(blobs, 'blob')}; ${counted(kept, 'blob')} kept`];
+  if (leased > 0) lines.push(`${counted(leased, 'blob')} of those kept for what is being written now`);
+  if (abandoned.files > 0) lines.push(`${dryRun ? 'would remove' : 'removed'} what a killed process had left: ${counted(abandoned.files, 'file')}, ${formatSize(abandoned.bytes)}`);
+  return lines.map((line) => `${line}\n`).join('');
+}
