@@ -76,6 +76,8 @@ describe('a dry run', () => {
       [['export', 'multi:1', '@no/such/folder/out.tar'], 3],
       [['export', 'multi:1', '@rootfs'], 2],
       [['copy', 'multi:1', 'oci-archive:@no/such/folder/out.tar'], 3],
+      [['copy', 'multi:1', 'docker-archive:@out.tar:multi:1'], 6],
+      [['copy', 'multi:1', 'docker-archive:@fine.tar:multi:1', '--platform', 'linux/amd64'], 0],
     ] as const) {
       const [dry, real] = [await cli.run([...args, '--dry-run']), await cli.run(args)];
       expect({ args, dry: dry.status, real: real.status }).toEqual({ args, dry: expected, real: expected });

@@ -1,4 +1,4 @@
-import { isOciTarError, makePlan, mediaTypes, parsePlatform } from '@oci-tar/core';
+import { isOciTarError, makePlan, mediaTypes, parsePlatform, preflight } from '@oci-tar/core';
 import type { Descriptor, ImageStore, NamedImage, Plan, PlanOptions } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { addImages, memoryStore } from '../support/images.ts';
@@ -178,6 +178,32 @@ describe('an index', () => {
     const other = await addDocument(store, 'b:1', mediaTypes.manifest, { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: wrong });
     const image = await addDocument(store, 'c:1', mediaTypes.index, { schemaVersion: 2, manifests: [part(multi, 'linux/amd64').manifest, other.descriptor] });
     expect(await failed(store, image)).toMatchObject({ code: 'SIZE_MISMATCH' });
+  });
+});
+
+describe('indexes that list each other over and over', () => {
+  it('are each gone through once', async () => {
+    const store = memoryStore();
+    const multi = await addMulti(store, 'a:0', ['linux/amd64', 'linux/arm64']);
+    let { image } = multi;
+    for (let level = 1; level < 8; level += 1) {
+      const manifests = Array.from({ length: 300 }, () => image.descriptor);
+      image = await addDocument(store, `a:${level}`, mediaTypes.index, { schemaVersion: 2, manifests });
+    }
+    const source = faulty(store, { absent: [part(multi, 'linux/arm64').layers[0]?.digest ?? ''] });
+    for (const options of [{}, { rewriteIndex: true }, only('linux/amd64')]) expect((await makePlan(source, [image], options)).contents.size).toBe(11);
+    expect((await failed(source, image, { platforms: 'all' }))?.details.missing).toHaveLength(1);
+    expect((await makePlan(store, [image], { rewriteIndex: true })).images).toEqual([image]);
+    const report = await preflight(source, [image], { verify: true });
+    expect(report.images[0]?.parts.map(({ state }) => state)).toEqual(['complete', 'absent']);
+  });
+
+  it('or are too deep are refused', async () => {
+    const store = memoryStore();
+    let { image } = await addMulti(store, 'a:0', ['linux/amd64']);
+    for (let level = 1; level < 10; level += 1) image = await addDocument(store, `a:${level}`, mediaTypes.index, { schemaVersion: 2, manifests: [image.descriptor] });
+    expect(await failed(store, image)).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect((await preflight(store, [image])).failure).toMatchObject({ code: 'LIMIT_EXCEEDED' });
   });
 });
 

@@ -1,4 +1,4 @@
-import { importImages, isOciTarError, makePlan, mediaTypes, parsePlatform, preflight } from '@oci-tar/core';
+import { checkConfigs, importImages, isOciTarError, makePlan, mediaTypes, parsePlatform, preflight } from '@oci-tar/core';
 import type { Descriptor, ImageStore, PlanOptions, PreflightReport } from '@oci-tar/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -165,7 +165,7 @@ describe('what a preflight foretells', () => {
       fc.asyncProperty(some, some, choices, async (absent, damaged, options) => {
         const source = faulty(store, { absent, damaged });
         const target = memoryStore();
-        const { failure, moving, there } = await preflight(source, [multi.image], { ...options, target, configs: true, verify: true });
+        const { failure, moving, there } = await preflight(source, [multi.image], { ...options, target, check: checkConfigs, verify: true });
         const outcome = await importImages(source, { target, ...options }).catch((error: unknown) => (isOciTarError(error) ? error : Promise.reject(error)));
         if (isOciTarError(outcome)) expect(failure?.code).toBe(outcome.code);
         else {

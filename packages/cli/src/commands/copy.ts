@@ -1,4 +1,4 @@
-import { copyImage, isFullReference, isReference, normalizeName, openTarget, parseLocation } from '@oci-tar/core';
+import { checkDockerArchive, copyImage, isFullReference, isReference, normalizeName, openTarget, parseLocation } from '@oci-tar/core';
 import type { Location, NameStyle, NamedImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
@@ -41,7 +41,7 @@ export const command = defineCommand({
         const request = { source: opened, images, json: { target: to }, ...wanted, verify: options.verify === true };
         if (isArchive(target)) {
           checkOutput(target.path ?? '');
-          return dryRun(request, context);
+          return dryRun(target.scheme === 'docker-archive' ? { ...request, check: checkDockerArchive } : request, context);
         }
         const place = await openTarget(target, { store: context.store, signal: context.signal });
         return dryRun({ ...request, target: place }, context).finally(() => place.close());

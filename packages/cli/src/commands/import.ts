@@ -1,5 +1,5 @@
 import { createReadStream, existsSync, statSync } from 'node:fs';
-import { OciTarError, abortable, detectCodec, fileSource, importImages, importStream, importedImages, localStore, normalizeName, openArchive } from '@oci-tar/core';
+import { OciTarError, abortable, checkConfigs, detectCodec, fileSource, importImages, importStream, importedImages, localStore, normalizeName, openArchive } from '@oci-tar/core';
 import type { ByteSource, ByteStream, ImageStore, ImportReport, ImportRequest } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
@@ -51,7 +51,8 @@ export const command = defineCommand({
         try {
           const selection = await importedImages(source, naming);
           noteSkipped(context, selection.skipped);
-          return await dryRun({ ...selection, target, json: skippedJson(selection.skipped), ...wanted, configs: true, verify: options.verify === true }, context);
+          const { source: view, images, skipped } = selection;
+          return await dryRun({ source: view, images, target, json: skippedJson(skipped), ...wanted, check: checkConfigs, verify: options.verify === true }, context);
         } finally {
           await source.close();
         }

@@ -90,9 +90,9 @@ class DirectoryDriver implements ImageDriver {
     await this.#tree.remove(path);
   }
 
-  async exclusive<T>(work: () => Promise<T>): Promise<T> {
+  async exclusive<T>(work: () => Promise<T>, options: { readonly signal?: AbortSignal } = {}): Promise<T> {
     this.#checkOpen();
-    return withLock(join(this.#tree.root, privateName, lockName), work);
+    return withLock(join(this.#tree.root, privateName, lockName), work, options);
   }
 
   async lease(): Promise<BlobLease> {

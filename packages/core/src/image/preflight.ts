@@ -4,7 +4,6 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import { isIndexType } from '../spec/media-type.ts';
 import type { Platform } from '../spec/platform.ts';
-import { checkConfigs } from './check.ts';
 import { isContentFault } from './fault.ts';
 import { planWalked } from './make-plan.ts';
 import type { PlanOptions } from './make-plan.ts';
@@ -22,8 +21,8 @@ export interface PreflightOptions extends PlanOptions {
   readonly target?: Pick<ImageStore, 'open'>;
   /** Reads every blob, as `verifyImages` does. Without it only manifests and indexes are read. */
   readonly verify?: boolean;
-  /** Looks into configs as far as an import does: whether each is one, with a diffID for each layer. */
-  readonly configs?: boolean;
+  /** Throws what the move would find wrong with the plan as a whole: `checkConfigs` for an import, `checkDockerArchive` for such a target. */
+  readonly check?: (plan: Plan) => Promise<unknown>;
   /** For `verify`: blobs read at a time, and who hears of the bytes. */
   readonly jobs?: number;
   readonly onBytes?: (count: number) => void;
@@ -105,7 +104,7 @@ async function planOf(walk: Walk, sound: readonly WalkedImage[], source: ImageSt
   let plan = walk.plan(sound.map(({ image }) => image));
   try {
     plan = await planWalked(walk, sound, source, options);
-    if (options.configs === true) await checkConfigs(plan, options.limits);
+    await options.check?.(plan);
     return { plan };
   } catch (error) {
     if (!isContentFault(error, options.signal)) throw error;

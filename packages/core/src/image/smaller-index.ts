@@ -20,15 +20,20 @@ import type { Walked } from './walk.ts';
  */
 export async function withSmallerIndexes(plan: Plan, roots: readonly Walked[], source: ImageStore, limits: JsonLimits = defaultLimits): Promise<Plan> {
   const smaller = new Map<Digest, Descriptor>();
+  /** Indexes that stay as they are: each is entered once, however often it is listed. */
+  const whole = new Set<Digest>();
   const documents = new Map<Digest, Uint8Array>();
   const rewrite = async (walked: Walked): Promise<Descriptor> => {
     const { descriptor, parts } = walked;
-    if (!isIndexType(descriptor.mediaType)) return descriptor;
+    if (!isIndexType(descriptor.mediaType) || whole.has(descriptor.digest)) return descriptor;
     const known = smaller.get(descriptor.digest);
     if (known !== undefined) return moved(descriptor, known);
     const children: (Descriptor | undefined)[] = [];
     for (const part of parts) children.push(part.state === 'complete' ? await rewrite(part) : undefined);
-    if (children.every((child, position) => child?.digest === parts[position]?.descriptor.digest)) return descriptor;
+    if (children.every((child, position) => child?.digest === parts[position]?.descriptor.digest)) {
+      whole.add(descriptor.digest);
+      return descriptor;
+    }
     const document = parseJson(await readBlob(source, descriptor, limits.bytes), { limits, subject: descriptor.digest });
     const bytes = stringifyJson(reduced(document, children));
     const result = moved(descriptor, { digest: await digestBytes(bytes), size: bytes.byteLength });

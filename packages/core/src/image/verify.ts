@@ -6,7 +6,7 @@ import { OciTarError, isOciTarError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { parseConfig } from '../spec/config.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { isComputable } from '../spec/digest.ts';
+import { hashAlgorithm, isComputable } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
 import { childrenOf } from '../spec/document.ts';
 import { defaultLimits } from '../spec/limits.ts';
@@ -143,10 +143,27 @@ class Verification {
       return;
     }
     for (const [position, layer] of layers.entries()) {
-      const actual = this.#checked.get(keyOf(layer, layerCodec(layer)?.name));
-      if (actual === undefined || actual === diffIDs[position]) continue;
-      this.#problem(layer, 'DIGEST_MISMATCH', `layer ${layer.digest} unpacks to ${actual}, but the config says ${diffIDs[position]}`);
+      const expected = diffIDs[position];
+      const sha256 = this.#checked.get(keyOf(layer, layerCodec(layer)?.name));
+      if (expected === undefined || sha256 === undefined) continue;
+      const actual = hashAlgorithm(expected) === 'sha256' ? sha256 : await this.#diffID(layer, expected);
+      if (actual === undefined || actual === expected) continue;
+      this.#problem(layer, 'DIGEST_MISMATCH', `layer ${layer.digest} unpacks to ${actual}, but the config says ${expected}`);
     }
+  }
+
+  /** For the rare config with diffIDs of another algorithm than sha256: the layer is read once more. */
+  async #diffID(layer: Descriptor, expected: Digest): Promise<Digest | undefined> {
+    const algorithm = hashAlgorithm(expected);
+    if (algorithm === undefined) {
+      this.#problem(layer, 'UNSUPPORTED', `the diffID ${expected} is of an algorithm that cannot be checked here`);
+      return undefined;
+    }
+    const found = await this.#attempt(layer, async () => {
+      const bytes = verified((await openBlob(this.#store, layer)).read(), layer);
+      return digestStream(layerCodec(layer)?.decompress(bytes) ?? bytes, algorithm);
+    });
+    return found?.digest;
   }
 
   /** A blob that refers to nothing: its digest and, of a layer, the digest of its uncompressed bytes, in one pass. */

@@ -28,8 +28,11 @@ export interface ImageDriver {
   blobWriter(options?: BlobWriterOptions): Promise<BlobWriter>;
   /** UNSUPPORTED on an append medium. Removing what is not there is no error. */
   remove(path: string): Promise<void>;
-  /** Runs `work` while no other writer, in this process or another, is inside `exclusive` on the same layout. */
-  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` while no other writer, in this process or another, is inside `exclusive` on the same layout.
+   * `signal` ends the waiting for that, not the work.
+   */
+  exclusive<T>(work: () => Promise<T>, options?: { readonly signal?: AbortSignal }): Promise<T>;
   /** Starts a lease, by which a writer says what it relies on. Absent where nothing can be pruned. */
   lease?(): Promise<BlobLease>;
   /**

@@ -100,7 +100,7 @@ class LayoutSession implements WriteSession {
       await this.#holding.confirm();
       const index = await readIndex(this.#driver);
       await writeIndex(this.#driver, this.#merged(index.manifests), index);
-    });
+    }, this.#pumpOptions());
     await this.#holding.release();
   }
 
