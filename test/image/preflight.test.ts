@@ -124,6 +124,17 @@ describe('a preflight', () => {
     expect(absent.images).toMatchObject([{ state: 'incomplete', parts: [{ state: 'absent', absent: [image.descriptor] }] }]);
   });
 
+  it('takes what a check says of the plan for the outcome', async () => {
+    const store = memoryStore();
+    const { image, of } = await addMulti(store, name, ['linux/amd64']);
+    const { config, layers = [] } = of['linux/amd64'] ?? {};
+    const uneven = await addDocument(store, name, mediaTypes.manifest, { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [...layers, ...layers] });
+    expect(await preflight(store, [image, uneven])).not.toHaveProperty('failure');
+    expect(await preflight(store, [uneven], { check: checkConfigs })).toMatchObject({ failure: { code: 'INVALID_MANIFEST' }, images: [{ state: 'complete' }] });
+    expect(await preflight(store, [uneven], { verify: true })).toMatchObject({ failure: { code: 'INVALID_MANIFEST' }, images: [{ state: 'corrupt' }] });
+    await expect(preflight(store, [image], { check: () => Promise.reject(new TypeError('no fault of an image')) })).rejects.toBeInstanceOf(TypeError);
+  });
+
   it('says which index would be rewritten', async () => {
     const store = memoryStore();
     const { image } = await addMulti(store, name, platforms);

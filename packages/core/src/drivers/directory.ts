@@ -95,9 +95,9 @@ class DirectoryDriver implements ImageDriver {
     return withLock(join(this.#tree.root, privateName, lockName), work, options);
   }
 
-  async lease(): Promise<BlobLease> {
+  async lease(options: { readonly signal?: AbortSignal } = {}): Promise<BlobLease> {
     this.#checkOpen();
-    return leaseFile(await this.#staging.newPath(), (work) => this.exclusive(work));
+    return leaseFile(await this.#staging.newPath(), (work) => this.exclusive(work, options));
   }
 
   writers(options: { readonly dryRun?: boolean } = {}): Promise<LayoutWriters> {

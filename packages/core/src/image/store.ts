@@ -41,6 +41,11 @@ export interface ImageStore {
   blobs?(): AsyncIterable<Pick<Descriptor, 'digest' | 'size'>>;
   /** Removes the blobs that no image here refers to and no session relies on. Absent where that is not for us to do. */
   prune?(options?: PruneOptions): Promise<PruneReport>;
+  /**
+   * Removes a blob whose bytes are not those of its digest, so that a later import brings it back instead of relying on it.
+   * Reads it once more; false when it is sound or not there.
+   */
+  discardDamaged?(blob: Pick<Descriptor, 'digest'>): Promise<boolean>;
   close(): Promise<void>;
 }
 

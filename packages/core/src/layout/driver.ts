@@ -33,8 +33,8 @@ export interface ImageDriver {
    * `signal` ends the waiting for that, not the work.
    */
   exclusive<T>(work: () => Promise<T>, options?: { readonly signal?: AbortSignal }): Promise<T>;
-  /** Starts a lease, by which a writer says what it relies on. Absent where nothing can be pruned. */
-  lease?(): Promise<BlobLease>;
+  /** Starts a lease, by which a writer says what it relies on. Absent where nothing can be pruned. An abort ends its waiting for `exclusive`. */
+  lease?(options?: { readonly signal?: AbortSignal }): Promise<BlobLease>;
   /**
    * Removes what writers left that are gone for good, and tells what the others rely on. To be called inside `exclusive`.
    * Comes together with `lease`. `dryRun`: tells the same and removes nothing.

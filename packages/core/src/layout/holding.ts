@@ -4,13 +4,15 @@ import type { BlobLease, ImageDriver, LeasedBlob } from './driver.ts';
 /** What one session holds against pruning: each blob once, on a lease that begins with the first. */
 export class Holding {
   readonly #driver: ImageDriver;
+  readonly #options: { readonly signal?: AbortSignal };
   readonly #held = new Set<Digest>();
   /** Held without what they refer to. */
   readonly #leaves = new Set<Digest>();
   #lease: Promise<BlobLease> | undefined;
 
-  constructor(driver: ImageDriver) {
+  constructor(driver: ImageDriver, signal?: AbortSignal) {
     this.#driver = driver;
+    this.#options = signal === undefined ? {} : { signal };
   }
 
   has(digest: Digest): boolean {
@@ -31,7 +33,7 @@ export class Holding {
     if (this.#driver.lease === undefined) return;
     const added = blobs.filter(({ digest }) => !known.has(digest));
     if (added.length === 0) return;
-    this.#lease ??= this.#driver.lease();
+    this.#lease ??= this.#driver.lease(this.#options);
     await (await this.#lease).add(added);
     for (const { digest } of added) known.add(digest);
   }

@@ -91,7 +91,7 @@ class Pruning {
         this.#blobs += 1;
         this.#bytes += size;
       });
-    });
+    }, this.#options.signal === undefined ? {} : { signal: this.#options.signal });
   }
 
   async #readIndex(): Promise<void> {

@@ -15,7 +15,7 @@ import { commitFailure, pump } from './pump.ts';
 /** Writes into a layout that can be read and changed: blobs as they come, names all at once at the end. */
 export async function layoutSession(driver: ImageDriver, style: NameStyle, signal?: AbortSignal): Promise<WriteSession> {
   await initLayout(driver);
-  return new LayoutSession(driver, style, new Holding(driver), signal);
+  return new LayoutSession(driver, style, new Holding(driver, signal), signal);
 }
 
 class LayoutSession implements WriteSession {

@@ -1,3 +1,4 @@
+import { verified } from '../bytes/digest.ts';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
 import type { Plan } from '../image/plan.ts';
@@ -93,6 +94,21 @@ class LayoutStore implements ImageStore {
   async prune(options: PruneOptions = {}): Promise<PruneReport> {
     const isNew = this.#mayBeNew && !(await hasLayout(this.#driver));
     return isNew ? { blobs: 0, bytes: 0, kept: 0, leased: 0, abandoned: { files: 0, bytes: 0 } } : pruneLayout(this.#driver, this, options);
+  }
+
+  discardDamaged({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {
+    const path = blobPath(digest);
+    return this.#driver.exclusive(async () => {
+      try {
+        for await (const chunk of verified((await this.#driver.reader(path)).read(), { digest })) void chunk;
+        return false;
+      } catch (error) {
+        if (isOciTarError(error, 'NOT_FOUND')) return false;
+        if (!isOciTarError(error, 'DIGEST_MISMATCH') && !isOciTarError(error, 'SIZE_MISMATCH')) throw error;
+      }
+      await this.#driver.remove(path);
+      return true;
+    });
   }
 
   async #entries(): Promise<readonly Descriptor[]> {
