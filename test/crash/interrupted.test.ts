@@ -31,20 +31,33 @@ class Interrupt {
   readonly reason = new OciTarError('CONFLICT', 'enough');
   looks = 0;
 
+  readonly #restore: () => void;
+
+  /** Looks at any signal count: what runs beside other things gets one of its own, which follows this one. */
   constructor(at: number) {
-    const { signal } = this.#controller;
     const look = () => {
       if (this.looks++ === at) this.#controller.abort(this.reason);
     };
-    const { throwIfAborted, addEventListener } = signal;
-    signal.throwIfAborted = () => {
+    const prototype = AbortSignal.prototype;
+    const { throwIfAborted, addEventListener } = prototype;
+    prototype.throwIfAborted = function (this: AbortSignal) {
       look();
-      throwIfAborted.call(signal);
+      throwIfAborted.call(this);
     };
-    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-      addEventListener.apply(signal, args);
+    prototype.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof addEventListener>) {
+      addEventListener.apply(this, args);
       look();
     };
+    this.#restore = () => {
+      prototype.throwIfAborted = throwIfAborted;
+      // Inherited from EventTarget, as it was.
+      Reflect.deleteProperty(prototype, 'addEventListener');
+    };
+  }
+
+  /** Signals are again what they were. */
+  dispose(): void {
+    this.#restore();
   }
 
   get signal(): AbortSignal {
@@ -112,7 +125,7 @@ async function atManyLooks(work: (interrupt: Interrupt, at: number) => Promise<v
   let interrupted = 0;
   for (let at = 0; ; at += at < 10 ? 1 : 3) {
     const interrupt = new Interrupt(at);
-    await work(interrupt, at);
+    await work(interrupt, at).finally(() => interrupt.dispose());
     if (!interrupt.signal.aborted) break;
     interrupted += 1;
   }

@@ -53,6 +53,14 @@ describe('what attests an image', () => {
     expect(error).toMatchObject({ code: 'NOT_FOUND', details: { missing: [{ platform: 'attestation-manifest', digest: attestation?.manifest.digest }] } });
   });
 
+  it('is told of when everything is asked for and neither it nor its image is there', async () => {
+    const store = memoryStore();
+    const multi = await addMulti(store, 'a:1', ['linux/amd64', 'linux/arm64'], { attestations: true });
+    const { attestation, manifest } = part(multi, 'linux/arm64');
+    const source = faulty(store, { absent: [manifest.digest, attestation?.manifest.digest ?? ''] });
+    expect((await failed(source, multi.image, { platforms: 'all' }))?.details.missing).toMatchObject([{ platform: 'linux/arm64' }, { platform: 'attestation-manifest' }]);
+  });
+
   it('is no image: alone it does not make an index complete', async () => {
     const store = memoryStore();
     const multi = await addMulti(store, 'a:1', ['linux/amd64'], { attestations: true });

@@ -5,19 +5,11 @@ import type { Failure } from './failure.ts';
 import { displayName, imageJson, rewrittenJson } from './outcome.ts';
 import { counted, formatSize, shown, table } from './style.ts';
 
-const words: Readonly<Record<PreflightPart['state'], string>> = {
-  complete: 'complete',
-  absent: 'absent',
-  filtered: 'filtered',
-  orphaned: 'left out with its image',
-  corrupt: 'corrupt',
-};
-
 /** What a dry run found, for people: each image, each of its parts, what is missing or damaged of them, and the verdict. */
 export function preflightText({ images, moving, there, rewritten }: PreflightReport, failure: Failure | undefined, { style }: Context): string {
   const lines = images.map((image) => {
     const to = rewritten.find(({ name, from }) => name === image.name && from.digest === image.descriptor.digest)?.to;
-    return `${style('bold', shown(displayName(image)))}  ${image.descriptor.digest}  ${image.state}\n${to === undefined ? '' : `  with a smaller index: ${to.digest}\n`}${partsText(image)}`;
+    return `${style('bold', image.name === undefined ? '<none>' : shown(displayName(image)))}  ${image.descriptor.digest}  ${image.state}\n${to === undefined ? '' : `  with a smaller index: ${to.digest}\n`}${partsText(image)}`;
   });
   const [first = '', ...others] = (failure?.report?.message ?? '').split('\n');
   const reason = others.length === 0 ? first : `${first} (all of it above)`;
@@ -29,7 +21,7 @@ export function preflightText({ images, moving, there, rewritten }: PreflightRep
 }
 
 function partsText({ parts }: PreflightImage): string {
-  const heads = table(parts.map((part) => ['', purposeOf(part), words[part.state], summaryOf(part)])).split(/^/m);
+  const heads = table(parts.map((part) => ['', purposeOf(part), part.state, summaryOf(part)])).split(/^/m);
   return parts.map((part, position) => shown(heads[position] ?? '') + blobsText(part)).join('');
 }
 

@@ -182,7 +182,8 @@ export class Walk {
     for (const turn of images ? [false, true] : [undefined]) {
       for (const [position, child] of children.entries()) {
         if (turn !== undefined && companion(child.descriptor) !== turn) continue;
-        const orphaned = turn === true && !moving.has(describedBy(child.descriptor) ?? '');
+        // Where all is asked for, all that is missing is to be told of.
+        const orphaned = turn === true && platforms !== 'all' && !moving.has(describedBy(child.descriptor) ?? '');
         if (!wanted[position] || orphaned) {
           parts.set(position, leaveOut(child.descriptor, wanted[position] ? 'orphaned' : 'filtered'));
           continue;
