@@ -1,6 +1,6 @@
-import { crc32 as zlibCrc32, createGzip, createInflateRaw, inflateRawSync } from 'node:zlib';
 import type { ByteStream } from '../../bytes/types.ts';
 import type { RawInflater } from '../engines.ts';
+import { zlib } from './builtins.ts';
 import { compressWith, ZlibRun } from './zlib-run.ts';
 
 /** zlib hands out so many bytes at once: 265 MB/s of output were measured, with its default of 16 KiB 162 MB/s. */
@@ -24,7 +24,7 @@ export async function* compressGzip(
   bytes: ByteStream,
   level: number = defaultLevel,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const run = new ZlibRun(createGzip({ level, memLevel: 8, chunkSize: outputSize }));
+  const run = new ZlibRun(zlib().createGzip({ level, memLevel: 8, chunkSize: outputSize }));
   let offset = 0;
   for await (const output of compressWith(run, bytes, () => run.finish())) {
     const at = systemOffset - offset;
@@ -35,7 +35,7 @@ export async function* compressGzip(
 }
 
 export function rawInflater(): RawInflater {
-  return new ZlibRun(createInflateRaw({ chunkSize: outputSize }), true);
+  return new ZlibRun(zlib().createInflateRaw({ chunkSize: outputSize }), true);
 }
 
 /**
@@ -44,7 +44,7 @@ export function rawInflater(): RawInflater {
  */
 export function inflateSmall(bytes: Uint8Array): { readonly output: Uint8Array; readonly consumed: number } | undefined {
   try {
-    const result: unknown = inflateRawSync(bytes, { info: true, maxOutputLength: smallMember });
+    const result: unknown = zlib().inflateRawSync(bytes, { info: true, maxOutputLength: smallMember });
     if (!hasEngine(result)) return undefined;
     return { output: result.buffer, consumed: result.engine.bytesWritten };
   } catch {
@@ -55,7 +55,7 @@ export function inflateSmall(bytes: Uint8Array): { readonly output: Uint8Array; 
 
 /** CRC-32 of `bytes`, continued from the CRC of what came before them. */
 export function crc32(bytes: Uint8Array, before: number): number {
-  return zlibCrc32(bytes, before);
+  return zlib().crc32(bytes, before);
 }
 
 interface InflateInfo {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { OciTarError } from '../../errors.ts';
 import type { Digester, HashAlgorithm } from '../digester.ts';
+import { workerThreads } from './builtins.ts';
 
 /** How far a digester may fall behind before its caller waits: memory is bounded by this for each digester. */
 const maxBehind = 2 * 1024 * 1024;
@@ -24,7 +24,7 @@ function spareOf(size: number): ArrayBuffer {
 }
 
 class HashThread {
-  readonly #worker = new Worker(new URL('./hash-worker.js', import.meta.url));
+  readonly #worker = new (workerThreads().Worker)(new URL('./hash-worker.js', import.meta.url));
   readonly #digesters = new Map<number, ThreadDigester>();
 
   constructor() {

@@ -1,8 +1,8 @@
-import * as zlib from 'node:zlib';
 import type { Transform } from 'node:stream';
 import type { ByteStream } from '../../bytes/types.ts';
 import { zstdVersion } from '../zstd-wasm.ts';
 import { wasmCompressZstd } from '../zstd-wasm-encoder.ts';
+import { zlib } from './builtins.ts';
 import { compressWith, ZlibRun } from './zlib-run.ts';
 
 // One decoder everywhere: Node 20 has none, those of Node 22 and 24 stop after the first frame without a word.
@@ -28,7 +28,8 @@ interface ZstdInZlib {
  * at high levels; it is used where it is the very version of the wasm module, so that the bytes are the same.
  */
 export async function* compressZstd(bytes: ByteStream, level: number): AsyncGenerator<Uint8Array, void, void> {
-  if (hasZstd(zlib) && process.versions['zstd'] === zstdVersion) yield* nativeCompressZstd(zlib, bytes, level);
+  const native = zlib();
+  if (hasZstd(native) && process.versions['zstd'] === zstdVersion) yield* nativeCompressZstd(native, bytes, level);
   else yield* wasmCompressZstd(bytes, level);
 }
 
