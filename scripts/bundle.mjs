@@ -1,5 +1,6 @@
 // Bundles the command line: a small main.js that starts at once, and a chunk for each command, loaded when it is called.
 import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, dirname, join, parse, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { straightImports } from './straight-imports.mjs';
@@ -21,7 +22,8 @@ export async function bundleCli() {
   /** @type {Map<string, string>} */
   const lazy = new Map();
   const main = await build({ ...shared, entryPoints: [join(packageFolder, 'src/main.ts')], plugins: [lazyOutside(lazy), straightImports()] });
-  const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers()]), splitting: true, plugins: [straightImports()] });
+  // One file for all commands: what a command does not use is only skimmed, while each file more would cost a millisecond.
+  const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers(), wasm]), plugins: [straightImports(), wasmOutside()] });
   const meta = {
     inputs: { ...main.metafile.inputs, ...rest.metafile.inputs },
     outputs: { ...main.metafile.outputs, ...rest.metafile.outputs },
@@ -76,6 +78,19 @@ function lazyOutside(found) {
         found.set(name, resolve(resolveDir, path));
         return { path: `./${name}.js`, external: true };
       });
+    },
+  };
+}
+
+/** A quarter of a megabyte that only zstd needs stays a file of its own. */
+const wasm = /** @type {const} */ (['wasm-zstd', createRequire(join(runtimeFolder, 'x')).resolve('@hpcc-js/wasm-zstd')]);
+
+/** @returns {import('esbuild').Plugin} */
+function wasmOutside() {
+  return {
+    name: 'wasm-outside',
+    setup({ onResolve }) {
+      onResolve({ filter: /^@hpcc-js\/wasm-zstd$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: `./${wasm[0]}.js`, external: true } : undefined));
     },
   };
 }

@@ -25,7 +25,7 @@ export class Progress {
   #allBlobs = 0;
 
   /** Without `out` nothing is shown. `now`: a clock in ms. */
-  constructor(out?: Messages, now: () => number = () => performance.now()) {
+  constructor(out?: Messages, now: () => number = () => process.uptime() * 1000) {
     this.#out = out;
     this.#now = now;
   }

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { randomHex } from '../../runtime/node/builtins.ts';
 
 /** Who holds a lock or a staging folder: enough to tell, on the same host, whether it still runs. */
 export interface Owner {
@@ -24,7 +24,7 @@ let place: Promise<Place> | undefined;
 
 /** This process, under a new id. */
 export async function newOwner(): Promise<Owner> {
-  return { id: randomBytes(8).toString('hex'), ...(await here()) };
+  return { id: randomHex(8), ...(await here()) };
 }
 
 function here(): Promise<Place> {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Verifier } from '../../bytes/digest.ts';
@@ -12,6 +11,7 @@ import { lockName, privateFolder, privateName } from './private-folder.ts';
 import { stageFile } from './staged-file.ts';
 import type { StagedFile } from './staged-file.ts';
 import { grace, sweepFolders } from './sweep.ts';
+import { randomHex } from '../../runtime/node/builtins.ts';
 
 interface Entered {
   readonly folder: string;
@@ -58,7 +58,7 @@ export class Staging {
       this.#entered = undefined;
       throw mapErrno(error, join(this.#root, privateName));
     });
-    return join(folder, randomBytes(8).toString('hex'));
+    return join(folder, randomHex(8));
   }
 
   /** Gives up the files that are still open and removes the folder with all that is in it. */

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayoutWriters, LeasedBlob } from '../../layout/driver.ts';
@@ -7,6 +6,7 @@ import { leaseEnding, readLease } from './lease.ts';
 import { sweepLockFiles } from './lock-file.ts';
 import { lockName, privateFolder, privateName } from './private-folder.ts';
 import { grace, namesIn, sweepFolders } from './sweep.ts';
+import { randomHex } from '../../runtime/node/builtins.ts';
 
 /**
  * Sweeps what dead writers left, and reads the leases of the others. After the sweep every lease that is still there counts:
@@ -42,7 +42,7 @@ async function leasesIn(staging: string, dead: ReadonlySet<string>): Promise<rea
 
 /** The time by the file system's own clock, in milliseconds. */
 async function fileTime(folder: string): Promise<number> {
-  const path = join(folder, `now-${randomBytes(8).toString('hex')}`);
+  const path = join(folder, `now-${randomHex(8)}`);
   const handle = await open(path, 'wx');
   try {
     return (await handle.stat()).mtimeMs;

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Digester, HashAlgorithm } from '../digester.ts';
+import { nodeCrypto } from './builtins.ts';
 import { threadDigester } from './hash-pool.ts';
 
 /** Below this a blob is hashed before a thread would have heard of it. */
@@ -24,7 +24,7 @@ export function createDigester(algorithm: HashAlgorithm, options: { readonly siz
 }
 
 function inlineDigester(algorithm: 'sha256' | 'sha512'): Digester {
-  const hash = createHash(algorithm);
+  const hash = nodeCrypto().createHash(algorithm);
   return {
     update: (chunk) => void hash.update(chunk),
     hex: async () => hash.digest('hex'),
@@ -48,9 +48,9 @@ function hashesSlowly(algorithm: 'sha256' | 'sha512'): boolean {
   if (known !== undefined) return known;
   const sample = new Uint8Array(256 * 1024);
   // The first call pays for loading the algorithm.
-  createHash(algorithm).update(sample.subarray(0, 4096)).digest();
+  nodeCrypto().createHash(algorithm).update(sample.subarray(0, 4096)).digest();
   const start = process.hrtime.bigint();
-  createHash(algorithm).update(sample).digest();
+  nodeCrypto().createHash(algorithm).update(sample).digest();
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
   const result = sample.byteLength / seconds < fastEnough;
   slow.set(algorithm, result);

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ByteSink } from '../../bytes/types.ts';
 import { errnoOf, mapErrno } from './errno.ts';
 import { HandleWriter } from './handle.ts';
+import { randomHex } from './builtins.ts';
 
 /**
  * A file being written. A regular file (or a new one) appears whole at `commit` or not at all: it is written beside its
@@ -34,7 +34,7 @@ async function followed(path: string): Promise<{ readonly path: string; readonly
 }
 
 async function besideThenRename(path: string): Promise<ByteSink> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(dirname(path), `.${basename(path)}.${randomHex(6)}.tmp`);
   const handle = await open(temporary, 'wx', 0o666);
   const writer = new HandleWriter(handle, path);
   let done = false;

@@ -1,14 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Spool } from '../spool.ts';
 import { mapErrno } from './errno.ts';
 import { HandleWriter, readHandle } from './handle.ts';
+import { randomHex } from './builtins.ts';
 
 /** A spool in the system's folder for temporary files (TMPDIR), nameless from the start, so that a killed process leaves nothing. */
 export async function createSpool(): Promise<Spool> {
-  const path = join(tmpdir(), `oci-tar-${randomBytes(8).toString('hex')}`);
+  const path = join(tmpdir(), `oci-tar-${randomHex(8)}`);
   const handle = await open(path, 'wx+', 0o600).catch((error: unknown) => {
     throw mapErrno(error, path);
   });
