@@ -6,4 +6,4 @@ const args = process.argv.slice(2);
 
 // Answered before anything else is loaded, process.stdout included: scripts ask for it often.
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-v')) writeSync(1, `${version}\n`);
-else await (await import('./program.ts')).program(args, version);
+else void import('./program.ts').then(({ program }) => program(args, version));
