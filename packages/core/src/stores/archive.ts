@@ -20,6 +20,11 @@ export interface OpenArchiveOptions {
   readonly signal?: AbortSignal;
   /** Told what takes time: a compressed archive is unpacked into a temporary file, compressed layers of a docker archive are read first. */
   readonly onNote?: (note: string) => void;
+  /**
+   * The most bytes that a compressed archive may unpack to, in its temporary file: LIMIT_EXCEEDED past that.
+   * By default 1 GiB and 200 times its size; images stay below 20 times, a bomb reaches 1,000.
+   */
+  readonly unpackedLimit?: number;
 }
 
 /** The images of an archive file, OCI's or docker's, read in place. A compressed one is decompressed into a spool first. */
@@ -37,7 +42,8 @@ export async function openArchive(path: string, options: OpenArchiveOptions = {}
         await spool.dispose();
         await file.close();
       };
-      for await (const chunk of codec.decompress(file.read())) {
+      const limit = options.unpackedLimit ?? 2 ** 30 + 200 * file.size;
+      for await (const chunk of codec.decompress(file.read(), { limit })) {
         options.signal?.throwIfAborted();
         await spool.write(chunk);
       }
