@@ -1,10 +1,11 @@
 import { constants } from 'node:fs';
-import { lstat, open, unlink } from 'node:fs/promises';
+import { open, unlink } from 'node:fs/promises';
 import { OciTarError } from '../../errors.ts';
 import type { BlobLease, LeasedBlob } from '../../layout/driver.ts';
 import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
 import { isDigest } from '../../spec/digest.ts';
 import { isConfigType } from '../../spec/media-type.ts';
+import { assertStaged, stagingFailure } from './swept.ts';
 
 /** Files in a staging folder that end like this are leases. */
 export const leaseEnding = '.lease';
@@ -27,11 +28,7 @@ export async function leaseFile(stem: string, exclusive: (work: () => Promise<vo
   return {
     // Under the lock, so that a prune has either ended, and what it removed is seen to be gone, or has yet to read this.
     add: (blobs) => exclusive(() => append(path, blobs)),
-    async confirm() {
-      await lstat(path).catch((error: unknown) => {
-        throw failure(error, path);
-      });
-    },
+    confirm: () => assertStaged(path),
     release: () => unlink(path).catch(() => {}),
   };
 }
@@ -46,18 +43,8 @@ async function append(path: string, blobs: readonly LeasedBlob[], flags = 0): Pr
       await handle.close();
     }
   } catch (error) {
-    throw failure(error, path);
+    throw stagingFailure(error, path);
   }
-}
-
-function failure(error: unknown, path: string): unknown {
-  if (errnoOf(error) !== 'ENOENT') return mapErrno(error, path);
-  return new OciTarError('CONFLICT', 'another process took this one for dead and may have removed blobs that it relies on', {
-    side: 'target',
-    subject: path,
-    hint: 'Start again: what is there is not written anew.',
-    cause: error,
-  });
 }
 
 /** The media type is told where the blob may refer to others, which configs and layers don't. */

@@ -5,6 +5,7 @@ import type { ByteSink } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { mapErrno } from '../../runtime/node/errno.ts';
 import { HandleWriter } from '../../runtime/node/handle.ts';
+import { stagingFailure } from './swept.ts';
 
 /** A file in staging: complete and on the disk at `commit`, gone at `abort`. */
 export interface StagedFile extends ByteSink {
@@ -18,7 +19,7 @@ export interface StagedFile extends ByteSink {
  */
 export async function stageFile(path: string, mode: number, digesting?: Verifier): Promise<StagedFile> {
   const handle = await open(path, 'wx', mode).catch((error: unknown) => {
-    throw mapErrno(error, path);
+    throw stagingFailure(error, path);
   });
   const writer = new HandleWriter(handle, path);
   let alive = true;

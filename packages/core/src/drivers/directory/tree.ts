@@ -8,6 +8,7 @@ import { syncDirectory } from '../../runtime/node/output.ts';
 import { layoutPathParts } from '../path.ts';
 import { makeFolders } from './make-folders.ts';
 import { privateName } from './private-folder.ts';
+import { assertStaged } from './swept.ts';
 
 /** How many files are looked at together when a folder is listed. */
 const together = 64;
@@ -73,12 +74,13 @@ export class LayoutTree {
     }
   }
 
-  /** Moves a finished file to its place, replacing what is there. It lasts after `sync`. */
+  /** Moves a finished file out of staging to its place, replacing what is there. It lasts after `sync`. CONFLICT when it was swept. */
   async adopt(file: string, path: string): Promise<void> {
     await this.makeParents(path);
     try {
       await rename(file, await this.locate(path));
     } catch (error) {
+      await assertStaged(file);
       throw mapErrno(error, join(this.root, path));
     }
     this.#unsynced.add(folderOf(path));
