@@ -11,6 +11,7 @@ const order = [
   ['bytes'],
   ['tar', 'compression'],
   ['seekable'],
+  ['layer'],
   ['image'],
   ['edit', 'layout'],
   ['drivers'],
