@@ -1,6 +1,5 @@
 // Bundles the command line: a small main.js that starts at once, and the rest, which it loads.
 import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { basename, dirname, join, parse, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { straightImports } from './straight-imports.mjs';
@@ -23,12 +22,16 @@ export async function bundleCli() {
   const lazy = new Map();
   const main = await build({ ...shared, entryPoints: [join(packageFolder, 'src/main.ts')], plugins: [lazyOutside(lazy), straightImports()] });
   // One file for all commands: what a command does not use is only skimmed, while each file more would cost a millisecond.
-  const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers(), wasm]), plugins: [straightImports(), wasmOutside()] });
+  /** @type {Map<string, string>} */
+  const packages = new Map();
+  const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers()]), plugins: [straightImports(), packagesOutside(packages)] });
+  const apart = await build({ ...shared, entryPoints: Object.fromEntries(packages) });
+  const builds = [main, rest, apart];
   const meta = {
-    inputs: { ...main.metafile.inputs, ...rest.metafile.inputs },
-    outputs: { ...main.metafile.outputs, ...rest.metafile.outputs },
+    inputs: Object.assign({}, ...builds.map(({ metafile }) => metafile.inputs)),
+    outputs: Object.assign({}, ...builds.map(({ metafile }) => metafile.outputs)),
   };
-  const outputs = [...main.outputFiles, ...rest.outputFiles];
+  const outputs = builds.flatMap(({ outputFiles }) => outputFiles);
   const files = new Map(outputs.map((file) => [basename(file.path), file.text]));
   const text = files.get('main.js') ?? '';
   files.set('main.js', text.startsWith('#!') ? text : `#!/usr/bin/env node\n${text}`);
@@ -88,18 +91,29 @@ function lazyOutside(found) {
   };
 }
 
-/** A quarter of a megabyte that only zstd needs stays a file of its own. */
-const wasm = /** @type {const} */ (['wasm-zstd', createRequire(join(runtimeFolder, 'x')).resolve('@hpcc-js/wasm-zstd')]);
-
-/** @returns {import('esbuild').Plugin} */
-function wasmOutside() {
+/**
+ * Keeps each package that is imported with `import()` in a file of its own (zstd as wasm, an HTTP client): a quarter of a
+ * megabyte and more that few commands need.
+ * @param {Map<string, string>} found gets the path of each by its file's name
+ * @returns {import('esbuild').Plugin}
+ */
+function packagesOutside(found) {
   return {
-    name: 'wasm-outside',
-    setup({ onResolve }) {
-      onResolve({ filter: /^@hpcc-js\/wasm-zstd$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: `./${wasm[0]}.js`, external: true } : undefined));
+    name: 'packages-outside',
+    setup(bundler) {
+      bundler.onResolve({ filter: /^@?[a-z]/ }, async ({ kind, path, importer, resolveDir, pluginData }) => {
+        if (kind !== 'dynamic-import' || pluginData === resolved) return undefined;
+        const target = await bundler.resolve(path, { kind, importer, resolveDir, pluginData: resolved });
+        if (target.errors.length > 0 || target.external) return target;
+        const name = basename(path);
+        found.set(name, target.path);
+        return { path: `./${name}.js`, external: true };
+      });
     },
   };
 }
+
+const resolved = Symbol('resolved');
 
 /** Writes the bundle to packages/cli/dist and removes what an earlier one left there. */
 export async function writeBundle() {
