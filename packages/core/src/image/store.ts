@@ -59,7 +59,7 @@ export interface WriteSession {
    */
   hold?(blobs: readonly Pick<Descriptor, 'digest' | 'size' | 'mediaType'>[]): Promise<void>;
   /** Whether the blob is already here, complete, so that nothing needs to be sent. */
-  has(blob: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean>;
+  has(blob: Pick<Descriptor, 'digest' | 'size'> & { readonly mediaType?: string }): Promise<boolean>;
   /** Takes one blob; verified before it is visible under its digest. */
   push(content: Content, options?: { readonly onBytes?: (count: number) => void; readonly signal?: AbortSignal }): Promise<void>;
   /** Takes bytes whose content is not planned yet; `push` of the same digest adopts them, `end` drops the rest. */

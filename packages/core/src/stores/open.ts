@@ -1,13 +1,17 @@
 import { OciTarError } from '../errors.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { ArchiveTargetOptions, OpenArchiveOptions } from './archive.ts';
+import type { OpenDirOptions } from './dir.ts';
 import { layoutStore } from './layout.ts';
 import type { LayoutStoreOptions } from './layout.ts';
 import type { Location } from './location.ts';
+import type { RegistryOptions } from './registry/options.ts';
 
 export interface OpenOptions extends OpenArchiveOptions {
   /** The directory of the local store, for `store:`. */
   readonly store: string;
+  /** How registries are spoken to, for `docker://`. */
+  readonly registry?: RegistryOptions;
 }
 
 /** Opens a place to read images from. NOT_FOUND when there is no such file or directory. */
@@ -16,6 +20,8 @@ export async function openSource(location: Location, options: OpenOptions): Prom
     const { openArchive } = await import('./archive.ts');
     return openArchive(pathOf(location), options);
   }
+  if (location.scheme === 'docker') return openRepository(pathOf(location), options);
+  if (location.scheme === 'dir') return openDir(pathOf(location));
   return location.scheme === 'oci' ? openDirectory(pathOf(location)) : localStore(options.store);
 }
 
@@ -25,6 +31,8 @@ export async function openTarget(location: Location, options: OpenOptions & Arch
     const { archiveTarget } = await import('./archive.ts');
     return archiveTarget(pathOf(location), { ...options, format: location.scheme === 'docker-archive' ? 'docker' : 'oci' });
   }
+  if (location.scheme === 'docker') return openRepository(pathOf(location), options);
+  if (location.scheme === 'dir') return openDir(pathOf(location), { mayBeNew: true });
   return location.scheme === 'oci' ? openDirectory(pathOf(location), { mayBeNew: true }) : localStore(options.store);
 }
 
@@ -32,6 +40,17 @@ export async function openTarget(location: Location, options: OpenOptions & Arch
 export async function openDirectory(path: string, options: LayoutStoreOptions = {}): Promise<ImageStore> {
   const { directoryDriver } = await import('../drivers/directory.ts');
   return layoutStore(directoryDriver(path), { name: path, ...options });
+}
+
+/** A directory as `skopeo copy` to `dir:` writes it, which holds one image without a name. */
+export async function openDir(path: string, options: OpenDirOptions = {}): Promise<ImageStore> {
+  const { dirStore } = await import('./dir.ts');
+  return dirStore(path, options);
+}
+
+async function openRepository(repository: string, { registry, signal }: OpenOptions): Promise<ImageStore> {
+  const { registryStore } = await import('./registry/store.ts');
+  return registryStore(repository, { ...(signal === undefined ? {} : { signal }), ...registry });
 }
 
 /** The local store: an OCI image layout directory whose names are full ones. It is empty until it is first written. */

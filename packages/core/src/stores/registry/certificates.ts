@@ -1,0 +1,49 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OciTarError } from '../../errors.ts';
+import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
+import { serverOf } from './endpoint.ts';
+import type { RegistryOptions } from './options.ts';
+
+/** Certificates in PEM. */
+export interface TlsFiles {
+  /** Authorities beside those of the system. */
+  readonly ca: readonly string[];
+  /** What a client shows of itself. */
+  readonly client?: { readonly cert: string; readonly key: string };
+}
+
+/** The folders in which docker, podman and containerd look for the certificates of a registry. */
+const folders = ['/etc/containers/certs.d', '/etc/docker/certs.d'];
+
+/** What is to be trusted of a registry, and shown to it. */
+export async function certificatesFor(registry: string, options: RegistryOptions): Promise<TlsFiles> {
+  const found: TlsFiles[] = [];
+  if (options.caFile !== undefined) found.push({ ca: [await pem(options.caFile)] });
+  const places = options.certDir === undefined ? folders.map((folder) => join(folder, serverOf(registry))) : [options.certDir];
+  for (const place of places) found.push(await filesIn(place, options.certDir !== undefined));
+  const client = found.find((files) => files.client !== undefined)?.client;
+  return { ca: found.flatMap(({ ca }) => ca), ...(client === undefined ? {} : { client }) };
+}
+
+async function filesIn(folder: string, needed: boolean): Promise<TlsFiles> {
+  const names = await readdir(folder).catch((error: unknown): string[] => {
+    if (!needed && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error) ?? '')) return [];
+    throw mapErrno(error, folder);
+  });
+  const ca = await Promise.all(names.filter((name) => name.endsWith('.crt')).map((name) => pem(join(folder, name))));
+  const cert = names.find((name) => name.endsWith('.cert'));
+  if (cert === undefined) return { ca };
+  const key = cert.replace(/\.cert$/, '.key');
+  if (!names.includes(key)) throw new OciTarError('NOT_FOUND', `${join(folder, cert)} has no key beside it`, { subject: join(folder, key) });
+  return { ca, client: { cert: await pem(join(folder, cert)), key: await pem(join(folder, key)) } };
+}
+
+/** INVALID_ARGUMENT for a file that is none: TLS would only say that nobody is trusted. */
+export async function pem(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw mapErrno(error, path);
+  });
+  if (text.includes('-----BEGIN ')) return text;
+  throw new OciTarError('INVALID_ARGUMENT', `${path} is not a certificate or key in PEM`, { subject: path });
+}
