@@ -1,4 +1,4 @@
-import { codecByName, exportImages } from '@oci-tar/core';
+import { codecByName, decompressed, exportImages } from '@oci-tar/core';
 import type { ByteSource } from '@oci-tar/core';
 import { entries } from '../../packages/core/src/tar/entries.ts';
 import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
@@ -6,14 +6,22 @@ import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
 import { addImages, addIndex, linux, memoryStore } from '../support/images.ts';
 import { MemorySink } from '../support/sinks.ts';
 import type { Files } from './graph.ts';
+import { dockerSeeds } from './own-seeds.ts';
+import { peerSeeds } from './peer-seeds.ts';
+import type { PeerSeeds } from './peer-seeds.ts';
 
 export interface Seed {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** Archives of every kind that is read, small enough that thousands of mutations of them can be tried. */
-export async function seeds(): Promise<readonly Seed[]> {
+/** Archives of every kind that is read, small enough that thousands of mutations of them can be tried, and directories. */
+export async function seeds(): Promise<PeerSeeds> {
+  const { archives, trees, absent } = await peerSeeds();
+  return { archives: [...(await ourSeeds()), ...(await dockerSeeds()), ...archives], trees, absent };
+}
+
+async function ourSeeds(): Promise<readonly Seed[]> {
   const store = memoryStore();
   await addImages(store, { name: 'docker.io/library/one:1', layers: [{ a: 'a' }, { b: 'b' }] });
   await addIndex(store, 'docker.io/library/multi:1', [linux, { os: 'linux', architecture: 'arm64' }]);
@@ -28,10 +36,10 @@ export async function seeds(): Promise<readonly Seed[]> {
   ];
 }
 
-/** The files of a plain archive. */
+/** The files of an archive, compressed or not; its links are left out. */
 export async function filesOf(bytes: Uint8Array): Promise<Files> {
   const files = new Map<string, Uint8Array>();
-  for await (const entry of entries(once(bytes))) if (entry.type === 'file') files.set(entry.path, await joined(entry.data));
+  for await (const entry of entries((await decompressed(once(bytes))).bytes)) if (entry.type === 'file') files.set(entry.path, await joined(entry.data));
   return files;
 }
 

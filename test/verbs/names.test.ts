@@ -48,6 +48,13 @@ describe.each(Object.entries(ways))('names on import from %s', (_, load) => {
     expect((await namesAfter(bytes, { baseName: 'example.org/app' })).names).toEqual(['example.org/app:1', 'example.org/app:v1']);
   });
 
+  it('that are digests are none: podman save writes the ID of an image that it was asked for by it', async () => {
+    const { bytes, digests } = await archiveOf([`sha256:${'ab'.repeat(32)}`]);
+    await expect(namesAfter(bytes)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect((await namesAfter(bytes, { digests: true, baseName: 'example.org/app' })).names).toEqual([`example.org/app@${digests[0]}`]);
+    expect((await namesAfter(bytes, { name: 'example.org/app:1' })).names).toEqual(['example.org/app:1']);
+  });
+
   it.each([
     ['example.org/app', ['example.org/app:1', 'example.org/app/sub:1']],
     ['example.org', ['example.org/app:1', 'example.org/app/sub:1', 'example.org/apple:1']],

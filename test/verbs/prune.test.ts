@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { addImages, addIndex, linux, listed, memoryStore, pushBytes, pushJson } from '../support/images.ts';
 
 const [one, two] = ['docker.io/library/one:1', 'docker.io/library/two:1'];
-const nothing = { blobs: 0, bytes: 0, leased: 0, abandoned: { files: 0, bytes: 0 } };
+const nothing = { blobs: 0, bytes: 0, leased: 0, abandoned: { files: 0, bytes: 0 }, referrers: 0 };
 
 let driver: ImageDriver;
 let store: ImageStore;

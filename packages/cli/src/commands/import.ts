@@ -10,6 +10,7 @@ import { namingOf, namingOptions, noteSkipped, skippedJson } from '../naming.ts'
 import { flagOption, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { displayName, noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
 import { isDirectory, naming as tellingOf } from '../places.ts';
+import { unpacked } from '../unpacked.ts';
 
 const standardInput: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 
@@ -84,7 +85,7 @@ export const command = defineCommand({
 async function imported(path: string, request: ImportRequest, context: Context): Promise<ImportReport> {
   if (standardInput.has(path)) {
     if (context.io.stdin.isTerminal) throw new UsageError('standard input is a terminal', 'Name a file, or pipe an archive in: oci-tar import hello.tar');
-    return streamed(context.io.stdin.bytes(), request, context);
+    return streamed(notEmpty(context.io.stdin.bytes()), request, context);
   }
   if (isDirectory(path)) throw directoryError(path);
   if (existsSync(path) && !statSync(path).isFile()) return streamed(createReadStream(path, { highWaterMark: readSize }), request, context);
@@ -102,8 +103,23 @@ async function imported(path: string, request: ImportRequest, context: Context):
   }
 }
 
+/** An archive that never comes: its maker failed, or nothing was piped in at all. */
+async function* notEmpty(bytes: ByteStream): ByteStream {
+  let isEmpty = true;
+  for await (const chunk of bytes) {
+    isEmpty &&= chunk.byteLength === 0;
+    yield chunk;
+  }
+  if (!isEmpty) return;
+  throw new OciTarError('INVALID_TAR', 'standard input is empty', {
+    side: 'source',
+    offset: 0,
+    hint: 'Pipe an archive in: oci-tar import - < in.tar; if one was, see what the command before the pipe says.',
+  });
+}
+
 function streamed(bytes: ByteStream, request: ImportRequest, context: Context): Promise<ImportReport> {
-  return importStream(context.progress.watch(abortable(bytes, context.signal)), request);
+  return importStream(unpacked(context.progress.watch(abortable(bytes, context.signal))), request);
 }
 
 /** An archive for a dry run, which has to be a file. */

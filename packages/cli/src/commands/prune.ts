@@ -1,5 +1,5 @@
 import { localStore, pruneStore } from '@oci-tar/core';
-import type { PruneReport } from '@oci-tar/core';
+import type { StorePruneReport } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import type { Context } from '../context.ts';
@@ -24,14 +24,15 @@ export const command = defineCommand({
 });
 
 /** Prunes the local store. */
-export async function pruned(context: Context, dryRun = false): Promise<PruneReport> {
+export async function pruned(context: Context, dryRun = false): Promise<StorePruneReport> {
   const store = await localStore(context.store);
   context.progress.start('pruning');
   return pruneStore(store, { dryRun, signal: context.signal }).finally(() => store.close());
 }
 
-export function pruneText({ blobs, bytes, kept, leased, abandoned }: PruneReport, dryRun = false): string {
+export function pruneText({ blobs, bytes, kept, leased, abandoned, referrers = 0 }: StorePruneReport, dryRun = false): string {
   const lines = [`${dryRun ? 'would free' : 'freed'} ${formatSize(bytes)}: ${counted(blobs, 'blob')}; ${counted(kept, 'blob')} kept`];
+  if (referrers > 0) lines.push(`${dryRun ? 'would remove' : 'removed'} ${counted(referrers, 'referrer')} of what is gone (signatures, attestations, SBOMs)`);
   if (leased > 0) lines.push(`${counted(leased, 'blob')} of those kept for what is being written now`);
   if (abandoned.files > 0) lines.push(`${dryRun ? 'would remove' : 'removed'} what a killed process had left: ${counted(abandoned.files, 'file')}, ${formatSize(abandoned.bytes)}`);
   return lines.map((line) => `${line}\n`).join('');

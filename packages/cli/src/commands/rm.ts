@@ -1,20 +1,21 @@
-import { OciTarError, localStore, normalizeName, removeImage } from '@oci-tar/core';
-import type { NamedImage } from '@oci-tar/core';
+import { OciTarError, isDigest, localStore, normalizeName, removeImage } from '@oci-tar/core';
+import type { ImageStore, NamedImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { flagOption } from '../options.ts';
-import { displayName, imageJson } from '../outcome.ts';
+import { displayName, familiar, imageJson } from '../outcome.ts';
 import { pruneText, pruned } from './prune.ts';
 
 export const command = defineCommand({
   spec: '<image..>',
-  words: { image: 'Names in the local store' },
+  words: { image: 'Names in the local store, or the digest of an image without one' },
   options: { prune: flagOption('Then frees what no image needs any more, as oci-tar prune does') },
   examples: [
     ['oci-tar rm hello:1', 'takes the name away'],
     ['oci-tar rm hello:1 other:2', 'both, or none when one of them does not exist'],
     ['oci-tar rm hello:1 --prune', 'the name, and the space that only it needed'],
+    ['oci-tar rm sha256:<hex>', 'an image that has no name; oci-tar images shows it by its digest'],
   ],
   remarks: 'Other names of the same image stay. Blobs, which other images may share, stay until oci-tar prune.',
   async run(words, options, context) {
@@ -31,18 +32,36 @@ export const command = defineCommand({
 async function removed(words: readonly string[], context: Context): Promise<readonly NamedImage[]> {
   const store = await localStore(context.store);
   try {
+    const listed: NamedImage[] = [];
+    for await (const image of store.images()) listed.push(image);
     const images: NamedImage[] = [];
-    const names = new Set<string | undefined>();
-    for await (const { name } of store.images()) names.add(name);
-    for (const word of new Set(words.map(normalizeName))) {
-      const image = await store.resolve(word);
-      // By digest an image is found under whatever name it has; only a name can be taken away.
-      if (!names.has(image.name)) throw new OciTarError('NOT_FOUND', `${context.store} has no name ${word}`, { subject: word, hint: 'Its digest is there under another name: see oci-tar images --digests.' });
-      images.push(image);
-    }
+    const wanted = new Set(words.map((word) => (isBareDigest(word) ? word : normalizeName(word))));
+    for (const word of wanted) images.push(isBareDigest(word) ? nameless(listed, word, store.name) : await named(store, listed, word));
     for (const { name, descriptor } of images) await removeImage(store, name ?? descriptor.digest);
     return images;
   } finally {
     await store.close();
   }
+}
+
+/** By the grammar of digests alone `hello:1` is one, too. */
+function isBareDigest(word: string): boolean {
+  return /^sha(?:256|512):/.test(word) && isDigest(word);
+}
+
+async function named(store: ImageStore, listed: readonly NamedImage[], word: string): Promise<NamedImage> {
+  const image = await store.resolve(word);
+  // By digest an image is found under whatever name it has; only a name can be taken away.
+  if (listed.some(({ name }) => name === image.name)) return image;
+  throw new OciTarError('NOT_FOUND', `${store.name} has no name ${word}`, { subject: word, hint: 'Its digest is there under another name: see oci-tar images --digests.' });
+}
+
+/** A digest stands for what is listed without a name. Of an image with names it would not say which one goes. */
+function nameless(listed: readonly NamedImage[], digest: string, where: string): NamedImage {
+  const same = listed.filter(({ descriptor }) => descriptor.digest === digest);
+  const found = same.find(({ name }) => name === undefined);
+  if (found !== undefined) return found;
+  const [first] = same.flatMap(({ name }) => name ?? []);
+  if (first === undefined) throw new OciTarError('NOT_FOUND', `${where} lists no ${digest}`, { subject: digest, hint: 'See oci-tar images --digests.' });
+  throw new OciTarError('NOT_FOUND', `${digest} has a name in ${where}`, { subject: digest, hint: `Take that away: oci-tar rm ${familiar(first)}` });
 }

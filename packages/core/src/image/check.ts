@@ -1,31 +1,47 @@
+import { collect } from '../bytes/source.ts';
+import { detectCodec } from '../compression/codecs.ts';
 import { OciTarError } from '../errors.ts';
 import { parseConfig } from '../spec/config.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
-import { hashAlgorithm } from '../spec/digest.ts';
+import { hashAlgorithm, isComputable } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
 import { defaultLimits } from '../spec/limits.ts';
 import type { JsonLimits } from '../spec/limits.ts';
-import { isConfigType, isLayerType, layerCompression } from '../spec/media-type.ts';
-import type { Plan } from './plan.ts';
-import { readBlob, readDocument } from './read.ts';
+import { isConfigType, isForeignType, isLayerType, layerCompression } from '../spec/media-type.ts';
+import type { LayerCompression } from '../spec/media-type.ts';
+import { eachOf } from './each.ts';
+import type { Content, Plan } from './plan.ts';
+import { openBlob, readBlob, readDocument } from './read.ts';
+
+/** So many first bytes tell every compression. */
+const headLength = 6;
+
+/** Layers that are looked at at a time. */
+const jobs = 8;
 
 /**
- * Reads the configs of a plan's images, before anything moves: one that is no config, or has not one diffID for each layer,
- * makes an image that nobody can unpack. INVALID_MANIFEST, INVALID_JSON. DIGEST_MISMATCH for a plain layer whose
- * digest is not its diffID. What a compressed layer unpacks to is left to `verifyImages`, as it takes far longer than an import.
+ * Reads the configs of a plan's images and the first bytes of their layers, before anything moves: a config that is none, or has
+ * not one diffID for each layer, makes an image that nobody can unpack. INVALID_MANIFEST, INVALID_JSON. INVALID_COMPRESSION for a
+ * layer of an OCI layout whose bytes contradict its media type. DIGEST_MISMATCH for a plain layer whose digest is not its diffID,
+ * UNSUPPORTED for a diffID that cannot be checked here. What a compressed layer unpacks to is left to `verifyImages`, as it takes
+ * far longer than an import.
  */
 export async function checkConfigs(plan: Plan, limits: JsonLimits = defaultLimits): Promise<void> {
+  const compressions = new Compressions(plan);
   for (const { descriptor, role, origins } of plan.contents.values()) {
     const [source] = origins;
     if (role !== 'manifest' || source === undefined) continue;
     const document = await readDocument(source, descriptor, limits);
     if (document?.kind !== 'manifest') continue;
     const { config, layers } = document.manifest;
-    if (!isConfigType(config.mediaType) || !layers.every((layer) => isLayerType(layer.mediaType))) continue;
+    // Of an artifact a layer may be any file, whatever its type says: `oras push` calls them all tar.
+    if (!isConfigType(config.mediaType)) continue;
+    await compressions.check(layers);
+    if (!layers.every((layer) => isLayerType(layer.mediaType))) continue;
     const subject = `config ${config.digest}`;
     const { rootfs } = parseConfig(await readBlob(source, config, limits.bytes), { limits, subject });
     if (rootfs.diff_ids.length === layers.length) {
-      checkPlainLayers(layers, rootfs.diff_ids);
+      checkDiffIDs(plan, layers, rootfs.diff_ids);
       continue;
     }
     throw new OciTarError('INVALID_MANIFEST', `manifest ${descriptor.digest} has ${layers.length} layers, its config ${rootfs.diff_ids.length} diffIDs`, {
@@ -38,9 +54,12 @@ export async function checkConfigs(plan: Plan, limits: JsonLimits = defaultLimit
 }
 
 /** A layer that is not compressed is its own diffID. */
-function checkPlainLayers(layers: readonly Descriptor[], diffIDs: readonly Digest[]): void {
+function checkDiffIDs({ contents }: Plan, layers: readonly Descriptor[], diffIDs: readonly Digest[]): void {
   for (const [position, { digest, mediaType }] of layers.entries()) {
     const diffID = diffIDs[position];
+    if (diffID !== undefined && !isComputable(diffID) && contents.has(digest)) {
+      throw new OciTarError('UNSUPPORTED', `the diffID ${diffID} of layer ${digest} is of an algorithm that cannot be checked here`, { side: 'source', subject: digest });
+    }
     if (layerCompression(mediaType) !== 'none' || diffID === undefined || diffID === digest) continue;
     if (hashAlgorithm(diffID) !== hashAlgorithm(digest)) continue;
     throw new OciTarError('DIGEST_MISMATCH', `layer ${digest} is not compressed, but the config says ${diffID}`, {
@@ -50,4 +69,48 @@ function checkPlainLayers(layers: readonly Descriptor[], diffIDs: readonly Diges
       actual: digest,
     });
   }
+}
+
+/** What the first bytes of a plan's layers say of their compression; each layer is looked at once. */
+class Compressions {
+  readonly #plan: Plan;
+  readonly #found = new Map<Digest, LayerCompression>();
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+  }
+
+  /** Layers that do not move, foreign ones, and those of types that are not known here are left alone. */
+  async check(layers: readonly Descriptor[]): Promise<void> {
+    await eachOf(layers, jobs, async ({ digest, mediaType }) => {
+      const stated = isForeignType(mediaType) ? undefined : layerCompression(mediaType);
+      const content = this.#plan.contents.get(digest);
+      if (stated === undefined || content === undefined) return;
+      const found = this.#found.get(digest) ?? (await compressionOf(content));
+      if (found === undefined) return;
+      this.#found.set(digest, found);
+      if (found !== stated) throw contradiction(digest, mediaType, stated, found);
+    });
+  }
+}
+
+/** Undefined where this is not known cheaply: a file's first bytes take 20 us, those of a registry a request. */
+async function compressionOf({ origins, descriptor }: Content): Promise<LayerCompression | undefined> {
+  const [source] = origins;
+  if (source?.index === undefined) return undefined;
+  const bytes = await openBlob(source, descriptor);
+  return detectCodec(await collect(bytes.read(0, Math.min(headLength, bytes.size)), headLength, descriptor.digest)).name;
+}
+
+const names: Readonly<Record<LayerCompression, string>> = { gzip: 'gzip', zstd: 'zstd', none: 'a plain tar' };
+
+function contradiction(digest: Digest, mediaType: string, expected: LayerCompression, actual: LayerCompression): OciTarError {
+  const found = actual === 'none' ? `not ${names[expected]}` : names[actual];
+  return new OciTarError('INVALID_COMPRESSION', `layer ${digest} is of type ${mediaType}, but its bytes are ${found}`, {
+    side: 'source',
+    subject: digest,
+    expected,
+    actual,
+    hint: 'Nobody could unpack it as its manifest says. Have the image written again by whoever made it.',
+  });
 }

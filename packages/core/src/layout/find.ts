@@ -41,6 +41,11 @@ export function findEntry(entries: readonly Descriptor[], reference: string, whe
   });
 }
 
+/** The entry without a name that a digest means. */
+export function findNameless(entries: readonly Descriptor[], digest: string): Descriptor | undefined {
+  return entries.find((entry) => entry.digest === digest && archiveName(entry.annotations) === undefined);
+}
+
 function findDigest(entries: readonly Descriptor[], reference: string): Descriptor | undefined {
   const digest = reference.slice(reference.indexOf('@') + 1);
   if (!isDigest(digest)) return undefined;

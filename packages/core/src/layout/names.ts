@@ -2,6 +2,7 @@ import { OciTarError } from '../errors.ts';
 import { annotationKeys, archiveName, isFullReference } from '../spec/annotation.ts';
 import type { Annotations } from '../spec/annotation.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
+import { isComputable, isDigest } from '../spec/digest.ts';
 import { isReference, normalizeName, parseReference } from '../spec/reference.ts';
 
 /**
@@ -62,10 +63,11 @@ export function completed(name: string): string {
 
 /**
  * The full name that an archive's entry gets on import, by ctr's rules: a full reference stays, a bare tag becomes
- * `base:tag`. Undefined for an entry without a name. INVALID_REFERENCE when the archive's name is none.
+ * `base:tag`. Undefined for an entry without a name, or with a digest for one. INVALID_REFERENCE when the archive's name is none.
  */
 export function importedName(raw: string | undefined, base: string): string | undefined {
-  if (raw === undefined) return undefined;
+  // podman save of an image by its ID writes that as its name.
+  if (raw === undefined || (isDigest(raw) && isComputable(raw))) return undefined;
   try {
     return normalizeName(isFullReference(raw) ? raw : `${base}:${raw}`);
   } catch (error) {

@@ -4,10 +4,17 @@ import { Reachable } from '../image/reachable.ts';
 import type { ImageStore, PruneOptions, PruneReport } from '../image/store.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { blobPath, digestOfBlobPath } from '../spec/digest.ts';
+import type { Digest } from '../spec/digest.ts';
 import type { ImageDriver, LayoutWriters } from './driver.ts';
-import { readIndex } from './files.ts';
+import { readIndex, writeIndex } from './files.ts';
+import { orphansOf } from './orphans.ts';
 
 type Blob = Pick<Descriptor, 'digest' | 'size'>;
+
+export interface LayoutPruneReport extends PruneReport {
+  /** Entries of index.json that referred to what is gone, and were taken away. */
+  readonly referrers: number;
+}
 
 /** How many blobs are looked at under the lock at a time: 0.1 to 0.3 s on a local disk, so that nobody waits long. */
 const batchSize = 1024;
@@ -25,10 +32,10 @@ export async function* blobsOf(driver: ImageDriver): AsyncGenerator<Blob> {
 
 /**
  * Removes the blobs of a layout that neither its index.json nor the lease of a living writer leads to, and what dead writers
- * left. UNSUPPORTED where the medium knows no leases; the error of a listed manifest that is damaged, with nothing removed.
+ * left; before that, the entries of index.json that refer to a subject which is gone. UNSUPPORTED where the medium knows no leases; the error of a listed manifest that is damaged, with nothing removed.
  * Why this is safe beside writers: docs/decisions/prune.md.
  */
-export async function pruneLayout(driver: ImageDriver, store: ImageStore, options: PruneOptions = {}): Promise<PruneReport> {
+export async function pruneLayout(driver: ImageDriver, store: ImageStore, options: PruneOptions = {}): Promise<LayoutPruneReport> {
   const pruning = new Pruning(driver, store, options);
   let batch: Blob[] = [];
   for (const blob of await pruning.candidates()) {
@@ -47,6 +54,7 @@ class Pruning {
   readonly #store: ImageStore;
   /** From index.json. */
   readonly #listed: Reachable;
+  readonly #orphans = new Set<Digest>();
   #all = 0;
   #blobs = 0;
   #bytes = 0;
@@ -61,8 +69,9 @@ class Pruning {
     this.#listed = new Reachable(store, options);
   }
 
-  report(): PruneReport {
-    return { blobs: this.#blobs, bytes: this.#bytes, kept: this.#all - this.#blobs, leased: this.#leased, abandoned: { files: this.#files, bytes: this.#fileBytes } };
+  report(): LayoutPruneReport {
+    const abandoned = { files: this.#files, bytes: this.#fileBytes };
+    return { blobs: this.#blobs, bytes: this.#bytes, kept: this.#all - this.#blobs, leased: this.#leased, abandoned, referrers: this.#orphans.size };
   }
 
   /** What seems to be of no use. Without the lock: most manifests have been read before anybody has to wait. */
@@ -70,18 +79,22 @@ class Pruning {
     const found: Blob[] = [];
     for await (const blob of blobsOf(this.#driver)) found.push(blob);
     this.#all = found.length;
-    await this.#readIndex();
+    await this.#followIndex((await readIndex(this.#driver)).manifests);
     return found.filter(({ digest }) => !this.#listed.has(digest));
   }
 
   /** Under the lock nobody can add a name or a lease: what neither leads to now, nobody relies on. */
   sweep(candidates: readonly Blob[]): Promise<void> {
     return this.#driver.exclusive(async () => {
-      await this.#readIndex();
+      const index = await readIndex(this.#driver);
       const { leased } = await this.#writers();
       // Anew each time, since what was leased once may be let go.
       const held = new Reachable(this.#store, this.#options);
       await this.#follow(held, leased);
+      const orphans = await this.#followIndex(index.manifests, held);
+      for (const { digest } of orphans) this.#orphans.add(digest);
+      // Before any blob goes: no entry may point to nothing, should this process be killed.
+      if (orphans.size > 0 && this.#options.dryRun !== true) await writeIndex(this.#driver, index.manifests.filter((entry) => !orphans.has(entry)), index);
       const unlisted = candidates.filter(({ digest }) => !this.#listed.has(digest));
       const gone = unlisted.filter(({ digest }) => !held.has(digest));
       this.#leased += unlisted.length - gone.length;
@@ -94,8 +107,9 @@ class Pruning {
     }, this.#options.signal === undefined ? {} : { signal: this.#options.signal });
   }
 
-  async #readIndex(): Promise<void> {
-    await this.#follow(this.#listed, (await readIndex(this.#driver)).manifests);
+  /** Follows what is listed, but for the referrers whose subject neither that leads to nor what is held; returns those. */
+  #followIndex(entries: readonly Descriptor[], held?: Reachable): Promise<ReadonlySet<Descriptor>> {
+    return orphansOf(entries, (digest) => this.#listed.has(digest) || held?.has(digest) === true, (roots) => this.#follow(this.#listed, roots));
   }
 
   async #follow(reachable: Reachable, roots: readonly Descriptor[]): Promise<void> {

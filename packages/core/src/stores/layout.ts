@@ -2,14 +2,15 @@ import { verified } from '../bytes/digest.ts';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
 import type { Plan } from '../image/plan.ts';
-import type { ImageStore, NamedImage, PruneOptions, PruneReport, ReferrersOptions, WriteSession } from '../image/store.ts';
+import type { ImageStore, NamedImage, PruneOptions, ReferrersOptions, WriteSession } from '../image/store.ts';
 import { archiveSession } from '../layout/archive.ts';
 import type { ImageDriver } from '../layout/driver.ts';
 import { checkLayout, hasLayout, readIndex, readIndexBytes, writeIndex } from '../layout/files.ts';
-import { findEntry, findImage, imageOf, noImage } from '../layout/find.ts';
+import { findEntry, findImage, findNameless, imageOf, noImage } from '../layout/find.ts';
 import { primaryKeys } from '../layout/names.ts';
 import type { NameStyle } from '../layout/names.ts';
 import { blobsOf, pruneLayout } from '../layout/prune.ts';
+import type { LayoutPruneReport } from '../layout/prune.ts';
 import { LayoutReferrers } from '../layout/referrers.ts';
 import { layoutSession } from '../layout/session.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -79,7 +80,7 @@ class LayoutStore implements ImageStore {
     if ((await this.#entries()).length === 0) throw noImage([], reference, this.name);
     await this.#driver.exclusive(async () => {
       const index = await readIndex(this.#driver);
-      const found = findEntry(index.manifests, reference, this.name);
+      const found = findEntry(index.manifests, reference, this.name) ?? findNameless(index.manifests, reference);
       if (found === undefined) throw noImage(index.manifests, reference, this.name);
       const gone = new Set(primaryKeys(found));
       const kept = index.manifests.filter((entry) => !primaryKeys(entry).some((key) => gone.has(key)));
@@ -91,9 +92,9 @@ class LayoutStore implements ImageStore {
     return blobsOf(this.#driver);
   }
 
-  async prune(options: PruneOptions = {}): Promise<PruneReport> {
+  async prune(options: PruneOptions = {}): Promise<LayoutPruneReport> {
     const isNew = this.#mayBeNew && !(await hasLayout(this.#driver));
-    return isNew ? { blobs: 0, bytes: 0, kept: 0, leased: 0, abandoned: { files: 0, bytes: 0 } } : pruneLayout(this.#driver, this, options);
+    return isNew ? { blobs: 0, bytes: 0, kept: 0, leased: 0, abandoned: { files: 0, bytes: 0 }, referrers: 0 } : pruneLayout(this.#driver, this, options);
   }
 
   discardDamaged({ digest }: Pick<Descriptor, 'digest'>): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { OciTarError } from '../errors.ts';
+import { checkConfigs } from '../image/check.ts';
 import { makePlan } from '../image/make-plan.ts';
 import { transfer } from '../image/push.ts';
 import { asOwnImage, withoutReferrers } from '../image/referrers.ts';
@@ -21,6 +22,7 @@ export async function copyImage(request: CopyRequest): Promise<MoveReport> {
   const name = request.name === undefined ? found.name : request.name;
   const image: NamedImage = name === undefined || name === null ? { descriptor: found.descriptor } : { name, descriptor: found.descriptor };
   const plan = await makePlan(request.source, [image], request);
+  await checkConfigs(plan, request.limits);
   const left = await referrersLeft(request.source, plan, request);
   await transfer(plan, request.target, request);
   return reportOf(plan, left);

@@ -40,7 +40,7 @@ async function heldImage(store: ImageStore, session: WriteSession, reference: st
   }
 }
 
-/** Takes a name away. The image's blobs stay until `pruneStore`. NOT_FOUND when there is no such name. */
+/** Takes a name away, or by its digest what is listed without one. The image's blobs stay until `pruneStore`. NOT_FOUND when there is no such name. */
 export async function removeImage(store: ImageStore, reference: string): Promise<void> {
   if (store.remove === undefined) throw new OciTarError('READ_ONLY', `nothing can be removed from ${store.name}`, { subject: store.name });
   await store.remove(reference);
