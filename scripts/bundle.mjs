@@ -53,7 +53,8 @@ function settings(external) {
     // Node starts CommonJS without its loader of modules, and hands out its own modules without a facade: 10 ms of a tiny export.
     format: 'cjs',
     supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': '__url' },
+    // yargs looks at the width of a terminal when it is loaded, though it is told one; that alone makes a pipe non-blocking.
+    define: { 'import.meta.url': '__url', 'process.stdout.columns': 'undefined' },
     banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },
     platform: 'node',
     target: 'node20.19',

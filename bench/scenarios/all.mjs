@@ -1,12 +1,16 @@
 import { big } from './big.mjs'
 import { many } from './many.mjs'
+import { pack } from './pack.mjs'
 import { exportReal, importReal } from './real.mjs'
 import { startup } from './startup.mjs'
+import { tarIndex } from './tar-index.mjs'
+import { tarSplit } from './tar-split.mjs'
+import { unpack } from './unpack.mjs'
 
 /**
  * A scenario gets the bench's context and returns tables:
  * { title, note?, rows, reaches } with rows as measure/rounds.mjs gives them.
  */
-export const SCENARIOS = { export: exportReal, import: importReal, big, many, startup }
+export const SCENARIOS = { export: exportReal, import: importReal, big, many, startup, pack, 'tar-index': tarIndex, 'tar-split': tarSplit, unpack }
 
 export const SCENARIO_NAMES = Object.keys(SCENARIOS)

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { digestsOf, exported, imported, temporaryDirectory, treeOf } from './files.ts';
+import { exported, temporaryDirectory, treeOf } from './files.ts';
 import { makeSamples, moreNames, sampleKeys } from './images.ts';
 import type { SampleKey, Samples } from './images.ts';
 import { describeWith } from './peers/peer.ts';
@@ -60,19 +59,5 @@ describeWith('podman and our archives', podman, (lent) => {
     } finally {
       await peer('image', 'unmount', name);
     }
-  });
-
-  it('what podman saves as an OCI archive is imported by us, verified, and taken back', async () => {
-    const { peer, directory: own } = lent();
-    const { name } = samples.of.two;
-    await peer('load', '--input', await exported(own, samples.store, [name]));
-    const saved = join(own, 'saved.tar');
-    await peer('save', '--quiet', '--format', 'oci-archive', '--output', saved, name);
-    const store = await imported(own, saved);
-    const digests = await digestsOf(store);
-    expect([...digests.keys()]).toEqual([name]);
-    await peer('image', 'rm', '--all', '--force');
-    await peer('load', '--input', await exported(own, store, [name]));
-    expect(await inspect(name, 'Digest')).toBe(digests.get(name));
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { entries } from '../../packages/core/src/tar/entries.ts';
-import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
+import { Packer, pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
 import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
 import { tokens } from '../../packages/core/src/tar/tokens.ts';
 import { archives, samples } from './arbitrary.ts';
@@ -69,9 +69,59 @@ describe('pack', () => {
 
   test('names its pieces, and they are the tokens of what it writes', async () => {
     const pieces = await list(pack([{ path: 'a', type: 'file', size: 3, data: Buffer.from('abc') }, { path: 'd/', type: 'directory' }]));
-    expect(pieces.map((piece) => piece.kind)).toEqual(['header', 'data', 'padding', 'header', 'end']);
+    expect(pieces.map((piece) => [piece.kind, piece.bytes.length])).toEqual([
+      ['header', 512], ['data', 3], ['padding', 509], ['header', 512], ['padding', 512], ['padding', 512], ['end', 0],
+    ]);
+    expect(pieces.map((piece) => (piece.kind === 'padding' ? piece.index : piece.kind === 'header' ? piece.path : ''))).toEqual(['a', '', undefined, 'd/', 0, 1, '']);
     const archive = await gather(pieces.map((piece) => piece.bytes));
-    expect((await list(tokens(inRuns(archive)))).map((token) => [token.kind, token.bytes.length])).toEqual(pieces.map((piece) => [piece.kind, piece.bytes.length]));
+    expect((await list(tokens(inRuns(archive)))).map((token) => token.kind)).toEqual(['header', 'data', 'padding', 'header', 'end']);
+  });
+
+  test('goes through its stages one piece at a time, and works only when it is asked', async () => {
+    let opened = 0;
+    const data = async function* (): AsyncGenerator<Uint8Array> {
+      opened++;
+      yield Buffer.from('ab');
+      yield new Uint8Array(0);
+      yield Buffer.from('c');
+    };
+    const packer = new Packer([{ path: 'a', type: 'file', size: 3, data: data() }]);
+    const seen: string[] = [packer.stage];
+    const steps = async (): Promise<string | undefined> => (await packer.next())?.kind;
+    expect([await steps(), opened]).toEqual(['header', 0]);
+    for (let kind: string | undefined = packer.stage; kind !== undefined; kind = await steps()) seen.push(`${kind} > ${packer.stage}`);
+    expect(seen).toEqual(['open', 'read > read', 'data > read', 'data > read', 'padding > open', 'padding > padding', 'padding > end', 'end > end']);
+    expect(await packer.next()).toBeUndefined();
+  });
+
+  test('closes what is open when its reader stops and when a body fails', async () => {
+    const closed: string[] = [];
+    const items = async function* (fail: boolean): AsyncGenerator<PackEntry> {
+      const data = async function* (): AsyncGenerator<Uint8Array> {
+        try {
+          yield Buffer.from('a');
+          if (fail) throw new Error('medium');
+          yield Buffer.from('b');
+        } finally {
+          closed.push('body');
+        }
+      };
+      try {
+        yield { path: 'a', type: 'file', size: 2, data: data() };
+        yield { path: 'b', type: 'file' };
+      } finally {
+        closed.push('entries');
+      }
+    };
+    for await (const piece of pack(items(false))) if (piece.kind === 'data') break;
+    expect(closed.splice(0)).toEqual(['body', 'entries']);
+    await expect(list(pack(items(true)))).rejects.toThrow('medium');
+    expect(closed).toEqual(['body', 'entries']);
+  });
+
+  test('leaves the body of a hardlink out, which most readers would take for the next header', async () => {
+    const hard: PackEntry = { path: 'b', type: 'hardlink', linkname: 'a', size: 3, data: Buffer.from('abc') };
+    expect(await list(entries(inRuns(await packed([hard, { path: 'c', type: 'file' }]))))).toMatchObject([{ path: 'b', size: 0 }, { path: 'c' }]);
   });
 
   test('refuses a body that is longer or shorter than its entry says', async () => {

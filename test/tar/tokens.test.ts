@@ -139,6 +139,33 @@ describe('the entry of a header', () => {
     }
   });
 
+  describe('of a hardlink', () => {
+    const link = rawHeader({ name: 'link', typeflag: '1', linkname: 'to', size: 600 });
+    const body = new Uint8Array(1024).fill(0x61, 0, 600);
+    const shape = async (...parts: Uint8Array[]): Promise<unknown[]> =>
+      (await read(join(...parts), { requireEnd: false })).map((token) => (token.kind === 'header' ? `${token.entry.path} ${token.entry.size}` : token.kind));
+
+    test('has the body that its size speaks of only where one follows', async () => {
+      expect(await shape(link, body, rawEntry({ name: 'next' }, 'x'), endMarker)).toEqual(['link 600', 'data', 'padding', 'next 1', 'data', 'padding', 'end']);
+      expect(await shape(link, rawEntry({ name: 'next' }, 'x'), endMarker)).toEqual(['link 0', 'next 1', 'data', 'padding', 'end']);
+      expect(await shape(link, endMarker)).toEqual(['link 0', 'end']);
+      expect(await shape(link)).toEqual(['link 0']);
+    });
+
+    test('has it in whatever runs it comes', async () => {
+      const archive = join(rawEntry({ name: 'long', typeflag: 'L', format: 'gnu' }, 'l'.repeat(200)), link, body, endMarker);
+      for (const length of [1, 511, 512, 513, 3000]) expect(meaning(await read(archive, {}, [length]))).toEqual(meaning(await read(archive)));
+      expect(Buffer.compare(joined(await read(archive)), archive)).toBe(0);
+    });
+  });
+
+  test("has the PAX records of Solaris, and star's numbers of a device", async () => {
+    expect(await entryOf(pax({ path: 'sun' }, 'X'), rawHeader({}))).toMatchObject({ path: 'sun' });
+    const numbers = { 'SCHILY.devmajor': '4294967295', 'SCHILY.devminor': '7' };
+    expect(await entryOf(pax(numbers), rawHeader({ typeflag: '4', devminor: 3 }))).toMatchObject({ devmajor: 4294967295, devminor: 7 });
+    expect(await entryOf(pax(numbers), rawHeader({}))).toMatchObject({ devmajor: 0, devminor: 0 });
+  });
+
   test.each(['1', '2', '3', '4', '5', '6'])('has no body when its type is %s, whatever its size field says', async (typeflag) => {
     const found = await read(join(rawHeader({ typeflag, size: 5000 }), rawEntry({ name: 'next' }, 'x'), endMarker));
     expect(found.map((token) => token.kind)).toEqual(['header', 'header', 'data', 'padding', 'end']);

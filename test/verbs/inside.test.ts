@@ -70,16 +70,25 @@ describe('readFile', () => {
     expect(await text(store, 'top')).toBe('x');
     const [base, middle, top] = layers;
     expect(read.get(base?.digest ?? '')).toBeUndefined();
-    // Hashed to its end, then searched to its end, since the file is not in it.
-    expect(read.get(top?.digest ?? '')).toBe(2 * (top?.size ?? 0));
-    expect(read.get(middle?.digest ?? '')).toBeLessThanOrEqual(2 * (middle?.size ?? 0));
+    // Hashed to its end; then headers are looked at, since nothing is compressed.
+    const headers = 64 * 1024;
+    expect((read.get(top?.digest ?? '') ?? 0) - (top?.size ?? 0)).toBeLessThan(headers);
+    expect((read.get(middle?.digest ?? '') ?? 0) - (middle?.size ?? 0)).toBeLessThan(headers);
     read.clear();
     await expect(text(store, 'gone')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect([...read.keys()].filter((digest) => digest === base?.digest || digest === middle?.digest)).toEqual([]);
     read.clear();
     expect((await text(store, 'to-base')).length).toBe(1 << 20);
-    // One hash, a search for the link, a search for its target.
-    expect(read.get(top?.digest ?? '')).toBe(3 * (top?.size ?? 0));
+    // One hash, whatever the number of searches.
+    expect((read.get(top?.digest ?? '') ?? 0) - (top?.size ?? 0)).toBeLessThan(2 * headers);
+  });
+
+  it('hashes a compressed layer once and searches it twice, for a link and for its target', async () => {
+    const inner = memoryStore();
+    const { layers } = await addLayered(inner, { name, layers: [[file('base', 'base'), symlink('to-base', 'base')], [file('z', noise(1 << 20))]] });
+    const { store, read } = counting(inner);
+    expect(await text(store, 'to-base')).toBe('base');
+    expect(read.get(layers[1]?.digest ?? '')).toBe(3 * (layers[1]?.size ?? 0));
   });
 
   it('tells damage before the first byte, wherever in the layer it is', async () => {

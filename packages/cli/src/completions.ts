@@ -6,12 +6,12 @@ import { globalOptions } from './options.ts';
 import { storePath } from './store-path.ts';
 
 /** Commands whose arguments are names of images in the local store. */
-const takeImages: ReadonlySet<string> = new Set(['export', 'copy', 'inspect', 'referrers', 'tag', 'rm', 'config', 'index', 'verify']);
+const takeImages: ReadonlySet<string> = new Set(['export', 'copy', 'inspect', 'referrers', 'tag', 'rm', 'config', 'index', 'verify', 'ls', 'cat', 'diff', 'layers', 'append', 'flatten', 'unpack', 'convert', 'toc']);
 
 /** Words that can follow a flag. */
 const flagValues: Readonly<Record<string, readonly string[]>> = { '--compress': ['gzip', 'zstd', 'none'] };
 /** Flags that are followed by a path or by something that cannot be guessed. */
-const otherValues = /^(?:-o|--(?:output|store|platform|level|max-referrers|base-name|layer|entrypoint|cmd|env|label|annotation|user|workdir|expose|env-rm|label-rm|annotation-rm|expose-rm|volume|stop-signal|author|created))$/;
+const otherValues = /^(?:-o|--(?:output|store|platform|level|max-referrers|base-name|layer|entrypoint|cmd|env|label|annotation|user|workdir|expose|env-rm|label-rm|annotation-rm|expose-rm|volume|stop-signal|author|created|created-by|comment|whiteout|opaque))$/;
 
 interface Choice {
   readonly word: string;

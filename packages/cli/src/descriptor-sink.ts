@@ -5,8 +5,8 @@ import type { ByteSink } from '@oci-tar/core';
 
 const writeChunk = promisify(write);
 
-/** How long to wait, in ms, where another process has made the pipe non-blocking and it is full. */
-const retryDelay = 10;
+/** The longest to wait, in ms, where another process has made the pipe non-blocking and it is full; a fast reader empties it in far less. */
+const longestDelay = 10;
 
 /**
  * Writes to a file descriptor that is open already and stays open. Writes go through the thread pool: `process.stdout`
@@ -16,12 +16,15 @@ export function descriptorSink(descriptor: number, name: string): ByteSink {
   let pending: Promise<void> = Promise.resolve();
   let ended = false;
   const writeAll = async (chunk: Uint8Array) => {
+    let delay = 0;
     for (let at = 0; at < chunk.byteLength && !ended; ) {
       try {
         at += (await writeChunk(descriptor, chunk, at, chunk.byteLength - at)).bytesWritten;
+        delay = 0;
       } catch (error) {
         if (errnoOf(error) !== 'EAGAIN') throw outputError(error, name);
-        await new Promise((resolve) => setTimeout(resolve, retryDelay));
+        await new Promise((resolve) => (delay === 0 ? setImmediate(resolve) : setTimeout(resolve, delay)));
+        delay = Math.min(delay + 1, longestDelay);
       }
     }
   };

@@ -18,7 +18,7 @@ export function processIo(signal: AbortSignal, version: string): Io {
     stdin: { isTerminal: isatty(0), bytes: stdinBytes },
     stdout: {
       isTerminal: isatty(1),
-      ...columnsOf(isatty(1) ? process.stdout.columns : undefined),
+      ...columnsOf(isatty(1) ? terminalColumns() : undefined),
       write: writeText,
       sink: () => descriptorSink(1, 'standard output'),
     },
@@ -49,4 +49,10 @@ function writeText(text: string): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Not asked for by everyone: merely to look at `process.stdout` makes a pipe non-blocking, for its other users too. */
+function terminalColumns(): number | undefined {
+  const { stdout } = process;
+  return stdout.columns;
 }

@@ -10,6 +10,7 @@ import { defaultLimits } from '../spec/limits.ts';
 import type { JsonLimits } from '../spec/limits.ts';
 import type { Manifest } from '../spec/manifest.ts';
 import { isConfigType, isLayerType } from '../spec/media-type.ts';
+import { matchPlatform } from '../spec/platform-match.ts';
 import { formatPlatform } from '../spec/platform.ts';
 import type { Platform } from '../spec/platform.ts';
 import { chosenChildren, describedBy } from './platform-choice.ts';
@@ -30,6 +31,8 @@ export interface ImageLayer {
    * what the config says: DIGEST_MISMATCH, SIZE_MISMATCH, INVALID_COMPRESSION.
    */
   read(): ByteStream;
+  /** The same without any check of digests. */
+  readUnverified(): ByteStream;
 }
 
 /** An image of one platform, opened. */
@@ -65,6 +68,11 @@ export async function openImage(store: ImageStore, root: Descriptor, options: Op
   }
   const { manifest } = document;
   const config = parseConfig(await readBlob(store, manifest.config, limits.bytes), { limits, subject: manifest.config.digest });
+  const platform = platformOf(config);
+  // What an index says of its images was looked at above.
+  if (options.platform !== undefined && descriptor.digest === root.digest && !matchPlatform(options.platform).match(platform)) {
+    throw new OciTarError('NOT_FOUND', `${descriptor.digest} is for ${formatPlatform(platform)}, not for ${formatPlatform(options.platform)}`, { side: 'source', subject: descriptor.digest });
+  }
   const diffIDs = config.rootfs.diff_ids;
   if (diffIDs.length !== manifest.layers.length) {
     throw new OciTarError('INVALID_MANIFEST', `manifest ${descriptor.digest} has ${manifest.layers.length} layers, its config ${diffIDs.length} diffIDs`, { subject: descriptor.digest });
@@ -76,7 +84,7 @@ export async function openImage(store: ImageStore, root: Descriptor, options: Op
     const step = steps.length === diffIDs.length ? steps[position] : undefined;
     return [{ ...layerOf(store, layer, diffID), ...(step === undefined ? {} : { history: step }) }];
   });
-  return { descriptor, manifest, config, platform: platformOf(config), layers };
+  return { descriptor, manifest, config, platform, layers };
 }
 
 const deepest = 8;
@@ -99,6 +107,9 @@ function layerOf(store: ImageStore, descriptor: Descriptor, diffID: Digest): Ima
     descriptor,
     diffID,
     open: () => openBlob(store, descriptor),
+    async *readUnverified() {
+      yield* codec.decompress((await openBlob(store, descriptor)).read());
+    },
     async *read() {
       const source = await openBlob(store, descriptor);
       const diff = new Verifier({ digest: diffID }, { subject: `layer ${descriptor.digest}, unpacked,` });

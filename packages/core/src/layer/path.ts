@@ -9,10 +9,11 @@ export type LayerPath = string;
 
 /**
  * The normal form of an entry's name or of a hardlink's target: `./a//b/` and `/a/b` are `a/b`.
- * UNSAFE_PATH for `..` and for a NUL: nobody means them well, and readers disagree on what they are.
+ * `decoded` is the same as text, where it is at hand. UNSAFE_PATH for `..` and for a NUL: nobody means them well, and readers disagree on what they are.
  */
-export function layerPath(name: Uint8Array): LayerPath {
-  const text = byteString(name);
+export function layerPath(name: Uint8Array, decoded?: string): LayerPath {
+  // What is ASCII when decoded was it before; most names are, and 10^6 need not be put together again.
+  const text = decoded !== undefined && ascii.test(decoded) ? decoded : byteString(name);
   // Most names are normal already.
   if (normal.test(text)) return text;
   const parts = text.split('/').filter((part) => part !== '' && part !== '.');
@@ -25,6 +26,8 @@ export function layerPath(name: Uint8Array): LayerPath {
 
 /** Not empty, no empty part, no part that starts with a dot but is no plain name, no NUL. */
 const normal = /^(?:(?!\.{1,2}(?:\/|$))[^/\0]+(?:\/(?!$)|$))+$/;
+
+const ascii = /^[ -~]*$/;
 
 /** A path that a person typed. */
 export function layerPathOf(text: string): LayerPath {
@@ -60,8 +63,8 @@ export function* ancestorsOf(path: LayerPath): Generator<LayerPath, void, void> 
   for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) yield path.slice(0, slash);
 }
 
-/** In pieces, since a call takes only so many arguments. */
-function byteString(bytes: Uint8Array): string {
+/** A character for each byte. In pieces, since a call takes only so many arguments. */
+export function byteString(bytes: Uint8Array): string {
   if (bytes.length <= 4096) return String.fromCharCode(...bytes);
   let text = '';
   for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));

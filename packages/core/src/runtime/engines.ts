@@ -25,3 +25,11 @@ export interface ZstdDecoder {
   /** Frees what stands behind it. Harmless when called again. */
   dispose(): void;
 }
+
+/** A whole buffer compressed. */
+export interface Deflated {
+  /** Deflate data (RFC 1951), without header and trailer. */
+  readonly data: Uint8Array;
+  /** CRC-32 of what went in. */
+  readonly crc: number;
+}

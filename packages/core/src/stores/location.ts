@@ -3,15 +3,15 @@ import { formatReference, parseReference, repositoryOf, withDefaultTag } from '.
 
 /** Where images are: a scheme, a path where the scheme has one, and which image there. */
 export interface Location {
-  readonly scheme: 'store' | 'oci' | 'oci-archive' | 'docker-archive' | 'dir' | 'docker';
+  readonly scheme: 'store' | 'oci' | 'oci-archive' | 'docker-archive' | 'dedup' | 'dir' | 'docker';
   readonly path?: string;
   readonly reference?: string;
 }
 
-const schemes: readonly string[] = ['store', 'oci', 'oci-archive', 'docker-archive', 'dir', 'docker'] satisfies readonly Location['scheme'][];
+const schemes: readonly string[] = ['store', 'oci', 'oci-archive', 'docker-archive', 'dedup', 'dir', 'docker'] satisfies readonly Location['scheme'][];
 
 /**
- * Reads `docker://NAME`, `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, `dir:DIR`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the
+ * Reads `docker://NAME`, `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, `dedup:DIR[:REF]`, `dir:DIR`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the
  * path ends at the first colon (a Windows drive letter aside), but for `dir:`, which has no names and takes all as its path.
  * INVALID_ARGUMENT for a scheme that is not known or a path that is empty.
  */

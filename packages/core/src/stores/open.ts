@@ -22,6 +22,7 @@ export async function openSource(location: Location, options: OpenOptions): Prom
   }
   if (location.scheme === 'docker') return openRepository(pathOf(location), options);
   if (location.scheme === 'dir') return openDir(pathOf(location));
+  if (location.scheme === 'dedup') return openDedup(pathOf(location));
   return location.scheme === 'oci' ? openDirectory(pathOf(location)) : localStore(options.store);
 }
 
@@ -33,13 +34,21 @@ export async function openTarget(location: Location, options: OpenOptions & Arch
   }
   if (location.scheme === 'docker') return openRepository(pathOf(location), options);
   if (location.scheme === 'dir') return openDir(pathOf(location), { mayBeNew: true });
+  if (location.scheme === 'dedup') return openDedup(pathOf(location), { mayBeNew: true });
   return location.scheme === 'oci' ? openDirectory(pathOf(location), { mayBeNew: true }) : localStore(options.store);
 }
 
-/** An OCI image layout directory; names are spelled as they are given. */
+/** An OCI image layout directory, deduplicated or not; names are spelled as they are given. */
 export async function openDirectory(path: string, options: LayoutStoreOptions = {}): Promise<ImageStore> {
+  if ((await import('./dedup/marker.ts')).isDedupDirectory(path)) return openDedup(path, options);
   const { directoryDriver } = await import('../drivers/directory.ts');
   return layoutStore(directoryDriver(path), { name: path, ...options });
+}
+
+/** A deduplicated store: an image layout directory that keeps the files of its layers once. */
+export async function openDedup(path: string, options: LayoutStoreOptions = {}): Promise<ImageStore> {
+  const { dedupStore } = await import('./dedup/store.ts');
+  return dedupStore(path, options);
 }
 
 /** A directory as `skopeo copy` to `dir:` writes it, which holds one image without a name. */
@@ -53,8 +62,9 @@ async function openRepository(repository: string, { registry, signal }: OpenOpti
   return registryStore(repository, { ...(signal === undefined ? {} : { signal }), ...registry });
 }
 
-/** The local store: an OCI image layout directory whose names are full ones. It is empty until it is first written. */
+/** The local store: an OCI image layout directory (`dedup:DIR`: a deduplicated one) whose names are full ones. It is empty until it is first written. */
 export function localStore(path: string): Promise<ImageStore> {
+  if (path.startsWith('dedup:')) return openDedup(path.slice('dedup:'.length), { mayBeNew: true });
   return openDirectory(path, { mayBeNew: true });
 }
 

@@ -22,7 +22,10 @@ export interface TarEntry {
   readonly pathBytes: Uint8Array;
   readonly type: TarType;
   readonly typeflag: string;
-  /** Bytes of the body that follow in the archive, 0 to 2^53-1; 0 for links, directories, devices and fifos. */
+  /**
+   * Bytes of the body that follow in the archive, 0 to 2^53-1; 0 for symlinks, directories, devices and fifos, and for
+   * hardlinks unless a body does follow (some old archives and `pax -o linkdata` have the linked file's bytes there).
+   */
   readonly size: number;
   /** As written; some old archives have the file type above the permission bits (07777). */
   readonly mode: number;
@@ -40,12 +43,19 @@ export interface TarEntry {
   readonly pax: PaxRecords;
   /** The global PAX records in force here; what `pax` has comes before them. */
   readonly globals: PaxRecords;
-  /** Set where the body is a sparse file's pieces (or, PAX 1.0, a map and the pieces), not the file's bytes. */
-  readonly sparse?: { readonly realSize: number };
+  /** Set where the body is a sparse file's pieces (or, PAX 1.0, a map and the pieces), not the file's bytes: see `fileBytes`. */
+  readonly sparse?: SparseFile;
   /** Position of the first header block. */
   readonly offset: number;
   /** Position of the body. */
   readonly dataOffset: number;
+}
+
+export interface SparseFile {
+  /** Bytes of the file with its holes, 0 to 2^53-1. */
+  readonly realSize: number;
+  /** The places of the map in an old GNU header and the blocks after it, 24 bytes each; not in an index. */
+  readonly mapBlocks?: Uint8Array;
 }
 
 /** What stood in front of a header. */
@@ -71,7 +81,8 @@ const types: Readonly<Record<string, TarType>> = {
 
 /**
  * A header with its extensions applied, as Go's archive/tar (so docker and containerd) does: GNU long names over
- * PAX records over header fields, and no body for links, directories, devices and fifos whatever their size says.
+ * PAX records over header fields, and no body for symlinks, directories, devices and fifos whatever their size says
+ * (a hardlink keeps its size here; whether a body follows is seen from what follows).
  * INVALID_TAR for a PAX number that is none. Global path, linkpath and size are not applied: they cannot be meant.
  */
 export function resolveEntry(
@@ -79,7 +90,7 @@ export function resolveEntry(
   extensions: Extensions,
   offset: number,
   dataOffset: number,
-  sparseSize: number | undefined,
+  oldSparse: SparseFile | undefined,
 ): TarEntry {
   const { pax, globals } = extensions;
   // A record of no length takes the global one back (POSIX), so the header's own field stands.
@@ -101,19 +112,19 @@ export function resolveEntry(
   const longLink = extensions.longLink ?? own('linkpath');
   const size = number('size', own('size'), parseDecimal) ?? header.size;
   const realSize =
-    sparseSize ??
     number('GNU.sparse.realsize', own('GNU.sparse.realsize'), parseDecimal) ??
     number('GNU.sparse.size', own('GNU.sparse.size'), parseDecimal);
 
   let type = types[header.typeflag] ?? 'other';
   // Before there was a type for them, directories were files with a slash at the end.
   if (header.typeflag === '\0' && pathBytes.at(-1) === 0x2f) type = 'directory';
+  const device = type === 'character-device' || type === 'block-device';
   const entry = {
     path: longPath === undefined ? header.path : decodeText(longPath),
     pathBytes,
     type,
     typeflag: header.typeflag,
-    size: type === 'file' || type === 'other' ? size : 0,
+    size: type === 'file' || type === 'other' || type === 'hardlink' ? size : 0,
     mode: header.mode,
     uid: number('uid', any('uid'), parseDecimal) ?? header.uid,
     gid: number('gid', any('gid'), parseDecimal) ?? header.gid,
@@ -122,14 +133,16 @@ export function resolveEntry(
     linknameBytes: longLink ?? header.linknameBytes,
     uname: text(any('uname'), header.uname),
     gname: text(any('gname'), header.gname),
-    devmajor: header.devmajor,
-    devminor: header.devminor,
+    // star's and libarchive's, for numbers of more than 21 bits.
+    devmajor: (device ? number('SCHILY.devmajor', own('SCHILY.devmajor'), parseDecimal) : undefined) ?? header.devmajor,
+    devminor: (device ? number('SCHILY.devminor', own('SCHILY.devminor'), parseDecimal) : undefined) ?? header.devminor,
     pax,
     globals,
     offset,
     dataOffset,
   };
-  return realSize === undefined ? entry : { ...entry, sparse: { realSize } };
+  const sparse = oldSparse ?? (realSize === undefined || type !== 'file' ? undefined : { realSize });
+  return sparse === undefined ? entry : { ...entry, sparse };
 }
 
 function filled(value: Uint8Array | undefined): Uint8Array | undefined {

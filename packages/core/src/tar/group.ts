@@ -1,8 +1,8 @@
 import { OciTarError, isOciTarError } from '../errors.ts';
 import { blockSize, isZero, paddingOf } from './block.ts';
 import { resolveEntry } from './entry.ts';
-import type { TarEntry } from './entry.ts';
-import { decodeHeader } from './header.ts';
+import type { SparseFile, TarEntry } from './entry.ts';
+import { decodeHeader, hasChecksum } from './header.ts';
 import { invalidTar, truncatedTar } from './invalid.ts';
 import { parseNumber } from './number.ts';
 import { noRecords, parsePax } from './pax.ts';
@@ -68,6 +68,8 @@ class Pending {
   #pax: PaxRecords = noRecords;
   #longPath: Uint8Array | undefined;
   #longLink: Uint8Array | undefined;
+  /** A hardlink that would have a body if the archive went on with one. */
+  #bare: Group | undefined;
   readonly #offset: number;
   readonly #limit: number;
 
@@ -79,6 +81,7 @@ class Pending {
 
   /** The archive ends after `bytes`, before the group does. */
   end(bytes: Uint8Array): Group {
+    if (this.#bare !== undefined) return this.#bare;
     // One block of zeros is half an end marker; some writers leave it at that, and nothing is missing.
     if (bytes.length === blockSize && isZero(bytes)) return { kind: 'end', length: blockSize };
     throw truncatedTar(this.#offset + bytes.length, `the headers that start at byte ${this.#offset} are not complete`);
@@ -93,10 +96,11 @@ class Pending {
       if (!extensions.has(header.typeflag)) {
         const length = header.typeflag === 'S' ? this.#sparseEnd(bytes) : this.#at + blockSize;
         if (length === undefined) return undefined;
-        const realSize = header.typeflag === 'S' ? sparseSize(block, offset) : undefined;
+        const sparse = header.typeflag === 'S' ? oldSparse(bytes.subarray(this.#at, length), offset) : undefined;
         const before = { pax: this.#pax, globals: this.globals, longPath: this.#longPath, longLink: this.#longLink };
-        const entry = resolveEntry(header, before, this.#offset, this.#offset + length, realSize);
-        return { kind: 'entry', length, entry };
+        const entry = resolveEntry(header, before, this.#offset, this.#offset + length, sparse);
+        if (entry.type !== 'hardlink' || entry.size === 0) return { kind: 'entry', length, entry };
+        return this.#hardlink(bytes, length, entry);
       }
       const body = this.#at + blockSize;
       const end = body + header.size + paddingOf(header.size);
@@ -129,10 +133,22 @@ class Pending {
     throw invalidTar('a lone block of zeros between entries', this.#offset);
   }
 
+  /**
+   * Whether the body that a hardlink's size speaks of is there cannot be told from its header. Most writers mean the linked
+   * file's size and no body, and Go and GNU tar read it so; the others put what is neither a header nor zeros next.
+   */
+  #hardlink(bytes: Uint8Array, length: number, entry: TarEntry): Group | undefined {
+    this.need = length + blockSize;
+    this.#bare = { kind: 'entry', length, entry: { ...entry, size: 0 } };
+    if (bytes.length < this.need) return undefined;
+    const next = bytes.subarray(length, this.need);
+    return isZero(next) || hasChecksum(next) ? this.#bare : { kind: 'entry', length, entry };
+  }
+
   #extend(typeflag: string, body: Uint8Array, offset: number): void {
     if (typeflag === 'L') this.#longPath = longName(body);
     else if (typeflag === 'K') this.#longLink = longName(body);
-    else if (typeflag === 'x') this.#pax = parsePax(body, offset + blockSize);
+    else if (typeflag === 'x' || typeflag === 'X') this.#pax = parsePax(body, offset + blockSize);
     else {
       const records = parsePax(body, offset + blockSize);
       this.globals = merge(this.globals, records, this.#limit);
@@ -154,18 +170,24 @@ class Pending {
   }
 }
 
-/** PAX, global PAX, GNU long name, GNU long link. */
-const extensions = new Set(['x', 'g', 'L', 'K']);
+/** PAX, PAX as Solaris spells it, global PAX, GNU long name, GNU long link. */
+const extensions = new Set(['x', 'X', 'g', 'L', 'K']);
 
 function longName(body: Uint8Array): Uint8Array | undefined {
   const name = untilNul(body, 0, body.length);
   return name.length === 0 ? undefined : name;
 }
 
-function sparseSize(block: Uint8Array, offset: number): number {
-  const size = parseNumber(block, 483, 495);
-  if (size === undefined || size < 0) throw invalidTar('the real size of a sparse file is no number', offset + 483);
-  return size;
+/** What the header of an old GNU sparse file and the blocks that continue its map say. */
+function oldSparse(blocks: Uint8Array, offset: number): SparseFile {
+  const realSize = parseNumber(blocks, 483, 495);
+  if (realSize === undefined || realSize < 0) throw invalidTar('the real size of a sparse file is no number', offset + 483);
+  // 4 places in the header, 21 in every block after it.
+  const more = blocks.length / blockSize - 1;
+  const mapBlocks = new Uint8Array(24 * (4 + 21 * more));
+  mapBlocks.set(blocks.subarray(386, 482));
+  for (let i = 0; i < more; i++) mapBlocks.set(blocks.subarray((i + 1) * blockSize, (i + 1) * blockSize + 504), 96 + 504 * i);
+  return { realSize, mapBlocks };
 }
 
 /** Global keywords that may be in force at once. Each global header copies them all; real ones have one to five. */

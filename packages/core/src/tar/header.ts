@@ -40,8 +40,7 @@ export function decodeHeader(block: Uint8Array, offset = 0): TarHeader {
   if (block.length !== blockSize) {
     throw new OciTarError('INVALID_ARGUMENT', `a tar header has ${blockSize} bytes, not ${block.length}`);
   }
-  const stored = parseNumber(block, 148, 156);
-  if (stored !== checksum(block) && stored !== signedChecksum(block)) {
+  if (!hasChecksum(block)) {
     throw invalidTar('not a tar header: its checksum is wrong', offset);
   }
   const format = formatOf(block);
@@ -75,6 +74,12 @@ export function decodeHeader(block: Uint8Array, offset = 0): TarHeader {
     devmajor: device ? number('devmajor', 329, 337) : 0,
     devminor: device ? number('devminor', 337, 345) : 0,
   };
+}
+
+/** Whether a block has the checksum of a header. */
+export function hasChecksum(block: Uint8Array): boolean {
+  const stored = parseNumber(block, 148, 156);
+  return stored === checksum(block) || stored === signedChecksum(block);
 }
 
 function formatOf(block: Uint8Array): TarFormat {

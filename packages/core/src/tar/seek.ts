@@ -21,7 +21,7 @@ export interface TarIndexEntry {
   readonly offset: number;
   /** Position of the body. */
   readonly dataOffset: number;
-  /** As in `TarEntry`: the body is not the file's bytes. */
+  /** As in `TarEntry`: the body is not the file's bytes. Its map is found by reading the entry again, with `entries` from `offset`. */
   readonly sparse?: { readonly realSize: number };
 }
 
@@ -77,7 +77,7 @@ function toIndex(entry: TarEntry): TarIndexEntry {
   const index = { path, type, mode, size, linkname, offset, dataOffset };
   const lossy = path.includes('\ufffd') && decodeExact(pathBytes) === undefined;
   if (!lossy && sparse === undefined) return index;
-  return { ...index, ...(lossy && { pathBytes: pathBytes.slice() }), ...(sparse && { sparse }) };
+  return { ...index, ...(lossy && { pathBytes: pathBytes.slice() }), ...(sparse && { sparse: { realSize: sparse.realSize } }) };
 }
 
 function tooMany(limit: number, offset: number): OciTarError {

@@ -1,12 +1,6 @@
-import { fileSource, pathKind } from '#runtime/files';
-import { walkTree } from '#runtime/tree';
-import { Verifier, digestBytes, digestStream } from '../bytes/digest.ts';
+import { digestBytes } from '../bytes/digest.ts';
 import { bytesSource } from '../bytes/source.ts';
-import { abortable } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
-import type { Codec } from '../compression/codec.ts';
-import { decompressed } from '../compression/codecs.ts';
-import { OciTarError } from '../errors.ts';
 import { beginOn } from '../image/push.ts';
 import type { Content, ContentRole } from '../image/plan.ts';
 import type { ImageStore, NamedImage, WriteSession } from '../image/store.ts';
@@ -18,9 +12,10 @@ import { stringifyJson } from '../spec/json.ts';
 import { mediaTypes } from '../spec/media-type.ts';
 import type { Platform } from '../spec/platform.ts';
 import { normalizeName } from '../spec/reference.ts';
-import { pack, pieceBytes } from '../tar/pack.ts';
+import { buildLayer } from './build-layer.ts';
+import type { LayerOptions } from './build-layer.ts';
 
-export interface CreateRequest {
+export interface CreateRequest extends LayerOptions {
   readonly target: ImageStore;
   readonly name: string;
   /** Directories and tar archives (plain, gzip or zstd), the lowest layer first. */
@@ -32,12 +27,6 @@ export interface CreateRequest {
   readonly author?: string;
   /** Seconds since 1970: the image's creation, and the latest time that a file of a directory may have. 0 by default. */
   readonly created?: number;
-  /** Compresses what is not compressed yet. */
-  readonly codec: Codec;
-  readonly level?: number;
-  readonly signal?: AbortSignal;
-  /** A file that cannot be in a layer was left out. */
-  readonly onSkip?: (skipped: { readonly path: string; readonly why: string }) => void;
 }
 
 /**
@@ -68,40 +57,10 @@ export async function createImage(request: CreateRequest): Promise<NamedImage> {
 }
 
 async function addLayer(session: WriteSession, path: string, request: CreateRequest): Promise<{ readonly descriptor: Descriptor; readonly diffID: Digest }> {
-  if (session.stage === undefined) throw new OciTarError('UNSUPPORTED', `${request.target.name} cannot be built in`, { side: 'target', hint: 'Create the image in a store and copy it.' });
-  const directory = (await pathKind(path)) === 'directory';
-  const found = directory ? undefined : await decompressed((await fileSource(path)).read());
-  const ready = found !== undefined && found.codec.name !== 'none' ? found : undefined;
-  const codec = ready?.codec ?? request.codec;
-  const diff = ready === undefined ? new Verifier({}, { algorithm: 'sha256' }) : undefined;
-  try {
-    const plain = () => found?.bytes ?? treeBytes(path, request);
-    // What is compressed already stays as it is: its diffID comes from decompressing it once beside.
-    const bytes =
-      diff === undefined ? (await fileSource(path)).read() : codec.compress(watched(plain(), diff), request.level === undefined ? {} : { level: request.level });
-    const blob = await session.stage(abortable(bytes, request.signal));
-    const { digest: diffID } = await (diff === undefined ? digestStream(abortable(plain(), request.signal)) : diff.finish());
-    const descriptor = { mediaType: mediaTypes.layer + codec.suffix, digest: blob.digest, size: blob.size };
-    await session.push(content(descriptor, 'layer', 0, () => blob.source().read()));
-    return { descriptor, diffID };
-  } finally {
-    // A digester on a thread keeps the process alive, and a file of which only the head was read stays open.
-    diff?.dispose();
-    await found?.close();
-  }
-}
-
-function treeBytes(path: string, { created = 0, signal, onSkip }: CreateRequest): ByteStream {
-  return pieceBytes(
-    pack(walkTree(path, { uid: 0, gid: 0, mtimeLimit: created, ...(signal === undefined ? {} : { signal }), ...(onSkip === undefined ? {} : { onSkip }) })),
-  );
-}
-
-async function* watched(bytes: ByteStream, verifier: Verifier): ByteStream {
-  for await (const chunk of bytes) {
-    await verifier.update(chunk);
-    yield chunk;
-  }
+  const { blob, diffID, codec } = await buildLayer(session, path, request.target.name, request);
+  const descriptor = { mediaType: mediaTypes.layer + codec.suffix, digest: blob.digest, size: blob.size };
+  await session.push(content(descriptor, 'layer', 0, () => blob.source().read()));
+  return { descriptor, diffID };
 }
 
 function configOf(request: CreateRequest, layers: readonly { readonly diffID: Digest; readonly from: string }[]): ImageConfig {

@@ -1,0 +1,86 @@
+import { Verifier } from '../bytes/digest.ts';
+import { abortable } from '../bytes/stream.ts';
+import type { ByteStream } from '../bytes/types.ts';
+import { OciTarError } from '../errors.ts';
+import { seekableTarView, tarLayerView } from '../layer/find-in-tar.ts';
+import { followPath } from '../layer/find-path.ts';
+import { findInLayers } from '../layer/find.ts';
+import type { LayerView, LayeredEntry } from '../layer/find.ts';
+import { textOfPath } from '../layer/path.ts';
+import { layerCompression } from '../spec/media-type.ts';
+import type { ImageLayer, OpenedImage } from './layers.ts';
+
+export interface FindOptions {
+  /** Whether a layer's digest is checked before anything in it is believed; true by default. It is then read twice, and once to its end. */
+  readonly verify?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A file of an image, found and about to be read. */
+export interface FoundFile extends LayeredEntry {
+  /** Position of its layer in the image, the base being 0. */
+  readonly layer: number;
+  /** Gives the file up where it is not read to its end. */
+  close(): Promise<void>;
+}
+
+/**
+ * Finds one file of an image as a container would: symlinks lead on inside the image, hardlinks to the file that they are.
+ * Layers are searched topmost first, no further than it takes; those below the one that has the file are not opened.
+ * NOT_FOUND, naming what is near; INVALID_ARGUMENT for what is no file; INVALID_TAR for a hardlink to nothing; a damaged layer is told
+ * before anything in it is believed.
+ */
+export async function findFile(image: OpenedImage, path: string, options: FindOptions = {}): Promise<FoundFile> {
+  const views = image.layers.toReversed().map((layer) => layerView(layer, options));
+  const close = async () => {
+    for (const view of views) await view.close();
+  };
+  try {
+    const { path: found, entry } = await followPath(path, (wanted) => findInLayers(views, wanted));
+    if (entry === undefined || entry.type === 'directory') throw new OciTarError('INVALID_ARGUMENT', `${named(found)} is a directory`, { subject: path });
+    if (entry.type === 'hardlink') {
+      throw new OciTarError('INVALID_TAR', `${named(found)} is a hardlink to ${named(entry.linkname)}, which is in no layer`, { side: 'source', subject: path });
+    }
+    if (entry.type !== 'file') throw new OciTarError('INVALID_ARGUMENT', `${named(found)} is no file but ${entry.type === 'other' ? 'of a kind that is not known' : `a ${entry.type}`}`, { subject: path });
+    return { ...entry, path: found, layer: views.length - 1 - entry.layer, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function named(path: string): string {
+  return JSON.stringify(`/${textOfPath(path)}`);
+}
+
+/**
+ * A layer to look for paths in. Its blob is hashed once, before the first search: that takes no decompression. Of a layer that is not
+ * compressed only headers are read then, and the bytes of what is found.
+ */
+export function layerView(layer: ImageLayer, { verify = true, signal }: FindOptions = {}): LayerView {
+  let checked: Promise<void> | undefined;
+  const vouchedFor = async () => {
+    if (verify) await (checked ??= check(layer, signal));
+  };
+  if (layerCompression(layer.descriptor.mediaType) === 'none') {
+    return seekableTarView(async () => {
+      await vouchedFor();
+      return layer.open();
+    }, signal);
+  }
+  return tarLayerView(async function* () {
+    await vouchedFor();
+    yield* abortable(layer.readUnverified(), signal);
+  });
+}
+
+async function check({ descriptor, open }: ImageLayer, signal: AbortSignal | undefined): Promise<void> {
+  const verifier = new Verifier(descriptor);
+  try {
+    const bytes: ByteStream = (await open()).read();
+    for await (const run of abortable(bytes, signal)) await verifier.update(run);
+    await verifier.finish();
+  } finally {
+    verifier.dispose();
+  }
+}

@@ -1,0 +1,55 @@
+import { Verifier, verified } from '../bytes/digest.ts';
+import type { Expected } from '../bytes/digest.ts';
+import { abortable } from '../bytes/stream.ts';
+import type { ByteSource, ByteStream } from '../bytes/types.ts';
+import { decompressed } from '../compression/codecs.ts';
+import type { Digest } from '../spec/digest.ts';
+import { LayerReader } from './scan.ts';
+import type { MergeLimits } from './limits.ts';
+
+/** A layer that can be read anew as often as needed: a tar, plain or compressed (gzip, zstd), told by its first bytes. */
+export interface ReadableLayer {
+  read(): ByteStream;
+  /** What the bytes are promised to be, and the digest of the plain tar. DIGEST_MISMATCH, SIZE_MISMATCH where they are not. */
+  readonly expected?: Expected & { readonly diffID?: Digest };
+  /** That it is a plain tar, whatever its first bytes look like. */
+  readonly isPlain?: boolean;
+}
+
+/** A layer; a stream can be read only once. */
+export type LayerInput = ReadableLayer | ByteSource | ByteStream;
+
+/** Whether a layer can be read anew. */
+export function isReadable(layer: LayerInput): layer is ReadableLayer | ByteSource {
+  return 'read' in layer;
+}
+
+/** The plain tar of a layer. Throws instead of ending where it is not what was promised. */
+export async function* plainLayer(layer: LayerInput): ByteStream {
+  const expected = isReadable(layer) && 'expected' in layer ? layer.expected : undefined;
+  const stream = isReadable(layer) ? layer.read() : layer;
+  if (isReadable(layer) && 'isPlain' in layer && layer.isPlain === true && expected === undefined) {
+    yield* stream;
+    return;
+  }
+  const found = await decompressed(expected?.digest === undefined && expected?.size === undefined ? stream : verified(stream, expected));
+  if (expected?.diffID === undefined) {
+    yield* found.bytes;
+    return;
+  }
+  const diff = new Verifier({ digest: expected.diffID }, { subject: 'a layer, unpacked,' });
+  try {
+    for await (const run of found.bytes) {
+      await diff.update(run);
+      yield run;
+    }
+    await diff.finish();
+  } finally {
+    diff.dispose();
+  }
+}
+
+/** Reads a layer, decompressed and verified. Whoever opens it closes it. */
+export function openLayer(layer: LayerInput, limits: MergeLimits, signal: AbortSignal | undefined): LayerReader {
+  return new LayerReader(abortable(plainLayer(layer), signal), { headerBytes: limits.headerBytes, signal });
+}

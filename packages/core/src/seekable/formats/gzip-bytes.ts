@@ -1,0 +1,77 @@
+import { deflateRaw } from '#runtime/deflate';
+import { crc32, inflateSmall } from '#runtime/gzip';
+import { OciTarError } from '../../errors.ts';
+import { join } from '../../bytes/source.ts';
+import { decodeText, encodeText } from '../../tar/text.ts';
+
+/** Bytes of a gzip header without optional fields, and of a trailer (RFC 1952, 2.3). */
+const headerSize = 10;
+const trailerSize = 8;
+
+/** A last deflate block that is stored and empty (RFC 1951, 3.2.4). */
+const emptyBlock = Uint8Array.of(1, 0, 0, 0xff, 0xff);
+
+/** Which of the two extremes was used, as gzip's own header says it. */
+const extraFlags: Readonly<Record<number, number>> = { 1: 4, 9: 2 };
+
+/** INVALID_ARGUMENT for a level that deflate does not have. */
+export function checkGzipLevel(level: number | undefined): void {
+  if (level === undefined || (Number.isInteger(level) && level >= 1 && level <= 9)) return;
+  throw new OciTarError('INVALID_ARGUMENT', `gzip has levels 1 to 9, not ${level}`);
+}
+
+/**
+ * One gzip member with a header that names no time and no system, as Go writes it. zlib's own header would differ
+ * from platform to platform.
+ */
+export async function gzipMember(parts: readonly Uint8Array[], level: number | undefined): Promise<Uint8Array> {
+  const { data, crc } = await deflateRaw(parts, level);
+  const member = new Uint8Array(headerSize + data.length + trailerSize);
+  member.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level ?? 0] ?? 0, 255]);
+  member.set(data, headerSize);
+  const view = new DataView(member.buffer, headerSize + data.length);
+  view.setUint32(0, crc, true);
+  view.setUint32(4, parts.reduce((size, part) => (size + part.length) % 2 ** 32, 0), true);
+  return member;
+}
+
+/** The content of a small member with a plain header, if all is well with it; see `Decompressor.smallMember`. */
+export function smallGzipMember(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8 || bytes[3] !== 0) return undefined;
+  const small = inflateSmall(bytes.subarray(headerSize));
+  const end = headerSize + (small?.consumed ?? 0);
+  if (small === undefined || bytes.length < end + trailerSize) return undefined;
+  const crc = new DataView(bytes.buffer, bytes.byteOffset + end).getUint32(0, true);
+  return crc32(small.output, 0) === crc ? small.output : undefined;
+}
+
+/** An empty member that bears `extra` in its header: a footer. */
+export function emptyMember(extra: Uint8Array): Uint8Array {
+  return join([Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, extra.length & 0xff, extra.length >>> 8), extra, emptyBlock, new Uint8Array(trailerSize)]);
+}
+
+/** Length of an empty member whose extra field has this length. */
+export function emptyMemberSize(extraLength: number): number {
+  return headerSize + 2 + extraLength + emptyBlock.length + trailerSize;
+}
+
+/** The extra field of an empty member; undefined where the bytes are not exactly such a member. Time, flags and system may be any. */
+export function extraOfEmptyMember(bytes: Uint8Array): Uint8Array | undefined {
+  const length = (bytes[10] ?? 0) + 256 * (bytes[11] ?? 0);
+  if (bytes.length !== emptyMemberSize(length)) return undefined;
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8 || bytes[3] !== 4) return undefined;
+  const end = headerSize + 2 + length;
+  const rest = [...emptyBlock, 0, 0, 0, 0, 0, 0, 0, 0];
+  return rest.every((byte, at) => bytes[end + at] === byte) ? bytes.subarray(headerSize + 2, end) : undefined;
+}
+
+/** An extra field of one subfield `SG` (RFC 1952, 2.3.1.1). */
+export function subfield(text: string): Uint8Array {
+  return join([Uint8Array.of(0x53, 0x47, text.length & 0xff, text.length >>> 8), encodeText(text)]);
+}
+
+/** The text of an extra field of one subfield `SG`; undefined where it is anything else. */
+export function textOfSubfield(extra: Uint8Array): string | undefined {
+  const length = (extra[2] ?? 0) + 256 * (extra[3] ?? 0);
+  return extra[0] === 0x53 && extra[1] === 0x47 && extra.length === 4 + length ? decodeText(extra.subarray(4)) : undefined;
+}

@@ -1,0 +1,183 @@
+import { createDigester } from '#runtime/digester';
+import { OciTarError } from '../errors.ts';
+import type { Digester } from '../runtime/digester.ts';
+import { formatDigest } from '../spec/digest.ts';
+import type { Digest } from '../spec/digest.ts';
+import { blockSize } from '../tar/block.ts';
+import { encodeHeader } from '../tar/encode.ts';
+import type { TarEntry } from '../tar/entry.ts';
+import type { TarToken } from '../tar/tokens.ts';
+import { cleanName } from './clean-name.ts';
+import { Drafter } from './draft.ts';
+import type { DraftEntry, InvalidNames } from './draft.ts';
+import { shown } from './failures.ts';
+import type { BlobCompressor } from './format.ts';
+import { fixedChunks, OpenFile } from './open-file.ts';
+import { newSegment } from './segment.ts';
+import type { Segment } from './segment.ts';
+import { noPrefetchLandmark, prefetchLandmark, tocTarName } from './toc.ts';
+
+/**
+ * Headers in a row, or what follows the end of the archive, are cut after so many bytes, so that no member has to be larger
+ * than memory allows. 8 MiB are some 10,000 entries without content.
+ */
+const longestTail = 8 * 1024 * 1024;
+
+export interface LayoutOptions {
+  /** Bytes of a file that may be in one chunk. */
+  readonly chunkSize: number;
+  readonly invalidNames?: InvalidNames;
+  readonly compressor: Pick<BlobCompressor, 'chunker' | 'chunksAlone' | 'observe'>;
+}
+
+/**
+ * Lays a tar out in segments and writes its TOC down. A header goes into the open segment; before each chunk of a file
+ * that segment is closed and the next one opened; padding and what follows stay in the last chunk's.
+ */
+export class Layout {
+  readonly #options: LayoutOptions;
+  readonly #drafter: Drafter;
+  readonly #diff: Digester = createDigester('sha256');
+  #open: Segment = newSegment();
+  /** Bytes in the open segment that are not its chunk's. */
+  #tail = 0;
+  #file: OpenFile | undefined;
+
+  readonly entries: DraftEntry[] = [];
+  /** Bytes of the tar so far. */
+  tarSize = 0;
+  /** The archive has had its end marker. */
+  ended = false;
+
+  constructor(options: LayoutOptions) {
+    this.#options = options;
+    this.#drafter = new Drafter(options.invalidNames);
+  }
+
+  /** Every byte as it is. INVALID_ARGUMENT where there is a TOC already; UNSUPPORTED for what a TOC cannot say. */
+  async *exact(tokens: AsyncIterable<TarToken>): AsyncGenerator<Segment, void, void> {
+    for await (const token of tokens) {
+      if (token.kind === 'header' && cleanName(token.entry.path) === tocTarName) throw hasToc(token.entry);
+      if (token.kind === 'end') this.ended = true;
+      if (token.kind === 'header') this.#header(this.#drafter.draft(token.entry));
+      yield* this.#take(token);
+    }
+  }
+
+  /** Entries with headers written anew; a TOC, global headers, and the end of the archive are left out. */
+  async *rewritten(tokens: AsyncIterable<TarToken>): AsyncGenerator<Segment, void, void> {
+    let dropped = false;
+    for await (const token of tokens) {
+      if (token.kind === 'header') {
+        const { entry } = token;
+        dropped = cleanName(entry.path) === tocTarName;
+        if (dropped) continue;
+        this.#header(this.#drafter.draft(entry));
+        yield* this.#take({ ...token, bytes: encodeHeader(entry) });
+      } else if (token.kind === 'data' || token.kind === 'padding') {
+        const bytes = token.kind === 'padding' ? new Uint8Array(token.bytes.length) : token.bytes;
+        if (!dropped) yield* this.#take({ ...token, bytes });
+      }
+    }
+  }
+
+  /** Ends the archive, with a marker if it is to have one. */
+  async *end(marker: boolean): AsyncGenerator<Segment, void, void> {
+    if (marker) yield* this.#take({ kind: 'end', offset: this.tarSize, bytes: new Uint8Array(2 * blockSize) });
+    if (this.#open.size > 0) yield this.#close();
+  }
+
+  /** Takes what else counts as tar into the diffID. */
+  async count(tar: readonly Uint8Array[]): Promise<void> {
+    for (const bytes of tar) {
+      this.tarSize += bytes.length;
+      await this.#diff.update(bytes);
+    }
+  }
+
+  /** The digest of all of the tar. Ends the layout. */
+  async diffID(): Promise<Digest> {
+    return formatDigest('sha256', await this.#diff.hex());
+  }
+
+  dispose(): void {
+    this.#diff.dispose();
+    this.#file?.dispose();
+  }
+
+  async *#take(token: TarToken): AsyncGenerator<Segment, void, void> {
+    const { bytes } = token;
+    this.#options.compressor.observe?.({ ...token, offset: this.tarSize });
+    this.tarSize += bytes.length;
+    await this.#diff.update(bytes);
+    if (token.kind === 'data') {
+      yield* this.#data(bytes);
+      return;
+    }
+    if (this.#open.size > 0 && (this.#tail >= longestTail || this.#chunkIsAlone())) yield this.#close();
+    this.#tail += bytes.length;
+    this.#add(bytes);
+  }
+
+  #header(draft: DraftEntry): void {
+    const { size = 0 } = draft;
+    if (size > 0) {
+      const chunker = this.#options.compressor.chunker?.(size) ?? fixedChunks(this.#options.chunkSize);
+      this.#file = new OpenFile(draft, size, chunker);
+      return;
+    }
+    if (draft.type === 'reg') draft.digest = emptyDigest;
+    this.entries.push(draft);
+  }
+
+  async *#data(run: Uint8Array): AsyncGenerator<Segment, void, void> {
+    let bytes = run;
+    while (bytes.length > 0) {
+      const file = this.#file;
+      if (file === undefined) throw new OciTarError('INVALID_TAR', 'the tar has content that belongs to no file');
+      const started = file.startChunk(this.#options.chunkSize);
+      if (started !== undefined) {
+        if (this.#open.size > 0) yield this.#close();
+        this.entries.push(started);
+        this.#open = newSegment(started, isLandmark(started.name));
+      }
+      const used = await file.take(bytes);
+      this.#add(bytes.subarray(0, used));
+      bytes = bytes.subarray(used);
+      if (file.complete) this.#file = undefined;
+    }
+  }
+
+  #add(bytes: Uint8Array): void {
+    this.#open.parts.push(bytes);
+    this.#open.size += bytes.length;
+  }
+
+  #chunkIsAlone(): boolean {
+    return this.#options.compressor.chunksAlone === true && this.#open.chunk !== undefined;
+  }
+
+  #close(): Segment {
+    const segment = this.#open;
+    this.#open = newSegment();
+    this.#tail = 0;
+    return segment;
+  }
+}
+
+/** sha256 of nothing. */
+const emptyDigest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+function isLandmark(name: string): boolean {
+  const clean = cleanName(name);
+  return clean === prefetchLandmark || clean === noPrefetchLandmark;
+}
+
+function hasToc(entry: TarEntry): OciTarError {
+  return new OciTarError('INVALID_ARGUMENT', `the tar has a TOC already (${shown(entry.path)}), which cannot be replaced without changing its bytes`, {
+    subject: entry.path,
+    offset: entry.offset,
+    hint: 'unpack the layer first, or do not ask for a lossless one',
+  });
+}
+

@@ -1,0 +1,66 @@
+import { createDigester } from '#runtime/digester';
+import { OciTarError } from '../errors.ts';
+import type { Digester } from '../runtime/digester.ts';
+import type { SeekableEntry } from './entry.ts';
+import { shown } from './failures.ts';
+import type { SeekableLayer } from './open.ts';
+
+/**
+ * How far a seekable layer is verified; each level promises what those below it do.
+ *
+ * 1. The TOC is the one that is vouched for, and every reader reads the same out of it: `openSeekable` and `SeekableLayer.verifyToc`.
+ * 2. Every chunk and every file is what the TOC says: `verifyContent`.
+ * 3. The tar says the same as the TOC, entry by entry, and blob and diffID are what the image says: a reader that unpacks
+ *    the layer sees the tree that a lazy reader sees.
+ */
+export type VerifyLevel = 1 | 2 | 3;
+
+/** What has been found right. */
+export interface VerifiedContent {
+  readonly files: number;
+  readonly chunks: number;
+  /** Bytes of all files. */
+  readonly size: number;
+}
+
+/**
+ * Reads all content of a layer and compares it with the TOC: each chunk, and each file as a whole. DIGEST_MISMATCH; INVALID_TOC where
+ * a chunk has no digest. Whether the TOC is to be believed is `verifyToc`'s.
+ */
+export async function verifyContent(layer: SeekableLayer, options: { readonly signal?: AbortSignal } = {}): Promise<VerifiedContent> {
+  layer.verifiers();
+  let files = 0;
+  let size = 0;
+  let whole: { readonly entry: SeekableEntry; readonly digester: Digester } | undefined;
+  try {
+    for await (const { chunk, bytes } of layer.read(layer.chunks, options)) {
+      const { entry } = chunk;
+      if (chunk.chunkOffset === 0) {
+        files += 1;
+        // With one chunk the digests are compared, not the content once more.
+        if (entry.chunks.length === 1) checkSame(entry, chunk.chunkDigest ?? entry.toc?.digest);
+        else whole = { entry, digester: createDigester('sha256', { size: entry.size }) };
+      }
+      size += bytes.length;
+      if (whole?.entry !== entry) continue;
+      await whole.digester.update(bytes);
+      if (chunk.chunkOffset + chunk.chunkSize < entry.size) continue;
+      checkSame(entry, `sha256:${await whole.digester.hex()}`);
+      whole = undefined;
+    }
+  } finally {
+    whole?.digester.dispose();
+  }
+  return { files, chunks: layer.chunks.length, size };
+}
+
+function checkSame(entry: SeekableEntry, actual: string | undefined): void {
+  const expected = entry.toc?.digest;
+  if (expected === undefined || expected === '' || actual === undefined || actual === expected) return;
+  throw new OciTarError('DIGEST_MISMATCH', `the content of ${shown(entry.path)} is not what the TOC says: its digest is ${actual}, expected ${expected}`, {
+    subject: entry.path,
+    expected,
+    actual,
+  });
+}
+

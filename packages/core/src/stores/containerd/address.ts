@@ -1,0 +1,78 @@
+import { readFile, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { resolve } from 'node:path';
+import { OciTarError } from '../../errors.ts';
+import { errnoOf } from '../../runtime/node/errno.ts';
+
+const standardAddress = '/run/containerd/containerd.sock';
+const standardNamespace = 'default';
+
+/** A namespace's name is an identifier of containerd: letters and digits, with single `.`, `_` or `-` in between, at most 76 bytes. */
+const identifier = /^(?=.{1,76}$)[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The path of containerd's socket: as given, else CONTAINERD_ADDRESS, else where it is by default. UNSUPPORTED for what is no unix socket. */
+export function socketPath(given: string | undefined, env: Environment): string {
+  const address = [given, env['CONTAINERD_ADDRESS']].find((text) => text !== undefined && text !== '') ?? standardAddress;
+  const path = address.replace(/^unix:(?:\/\/)?(?=.)/, '');
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(path) && !path.startsWith('\\\\.\\pipe\\')) return resolve(path);
+  throw new OciTarError('UNSUPPORTED', `containerd at ${address} is not spoken to: only unix sockets are`, { subject: address, hint: 'Set CONTAINERD_ADDRESS to the path of its socket.' });
+}
+
+/** The namespace: as given, else CONTAINERD_NAMESPACE, else `default`. INVALID_ARGUMENT for what can be none. */
+export function namespaceName(given: string | undefined, env: Environment): string {
+  const name = [given, env['CONTAINERD_NAMESPACE']].find((text) => text !== undefined && text !== '') ?? standardNamespace;
+  if (isNamespaceName(name)) return name;
+  throw new OciTarError('INVALID_ARGUMENT', `${JSON.stringify(name)} cannot be a namespace of containerd`, {
+    subject: name,
+    hint: 'It has letters and digits, with single dots, dashes or underscores in between, and at most 76 of all.',
+  });
+}
+
+export function isNamespaceName(text: string): boolean {
+  return identifier.test(text);
+}
+
+/** Returns when something accepts a connection at the socket. ENGINE where there is none, FORBIDDEN with whom it belongs to. */
+export async function probe(path: string): Promise<void> {
+  const failure = await new Promise<unknown>((done) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      done(undefined);
+    });
+    socket.once('error', done);
+  });
+  if (failure !== undefined) throw await connectFailure(failure, path);
+}
+
+async function connectFailure(cause: unknown, path: string): Promise<OciTarError> {
+  const errno = errnoOf(cause);
+  if (errno === 'EACCES' || errno === 'EPERM') return new OciTarError('FORBIDDEN', `${path} may not be used by this user`, { subject: path, cause, hint: await ownerHint(path) });
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') {
+    return new OciTarError('ENGINE', `containerd does not run: there is no socket ${path}`, { subject: path, cause, hint: 'Start containerd, or set CONTAINERD_ADDRESS to the path of its socket.' });
+  }
+  if (errno === 'ECONNREFUSED' || errno === 'ENOTSOCK') {
+    return new OciTarError('ENGINE', `containerd does not run: nothing answers at ${path}`, { subject: path, cause, hint: 'Start containerd, or set CONTAINERD_ADDRESS to the path of its socket.' });
+  }
+  return new OciTarError('ENGINE', `${path} cannot be connected to: ${cause instanceof Error ? cause.message : String(cause)}`, { subject: path, cause });
+}
+
+/** Who may use the socket, in words. */
+async function ownerHint(path: string): Promise<string> {
+  try {
+    const { gid, mode } = await stat(path);
+    // Without write permission for the group, membership would not help.
+    if (gid === 0 || (mode & 0o020) === 0) return 'The socket belongs to root: run this as root, as with sudo.';
+    const group = await groupName(gid);
+    return `The socket belongs to the group ${group}: run this as root, or as a member of that group.`;
+  } catch {
+    return 'The folder of the socket belongs to root: run this as root, as with sudo.';
+  }
+}
+
+async function groupName(gid: number): Promise<string> {
+  const lines = (await readFile('/etc/group', 'utf8').catch(() => '')).split('\n').map((line) => line.split(':'));
+  return lines.find(([, , id]) => id === String(gid))?.[0] ?? String(gid);
+}

@@ -1,0 +1,106 @@
+import { createDigester } from '#runtime/digester';
+import { join } from '../../bytes/source.ts';
+import type { Digester } from '../../runtime/digester.ts';
+import { formatDigest } from '../../spec/digest.ts';
+import { Crc64 } from './crc64.ts';
+import { wholePayload } from './limits.ts';
+import type { ContentKey, NamedKey, PayloadKey, PayloadSink, PayloadWriter } from './payloads.ts';
+
+/** How a payload gets its key: what is computed from its bytes, and what that makes. */
+export interface Keying<K extends PayloadKey, R> {
+  update(bytes: Uint8Array): Promise<void> | void;
+  /** `size` is how many bytes there were. */
+  finish(size: number): Promise<{ readonly key: K; readonly result: R }> | { readonly key: K; readonly result: R };
+  dispose(): void;
+}
+
+/** One payload on its way into the sink: short ones are gathered, long ones pass through. */
+export class Body<K extends PayloadKey, R> {
+  readonly #sink: PayloadSink<K>;
+  readonly #keying: Keying<K, R>;
+  #held: Uint8Array[] = [];
+  #size = 0;
+  #writer: PayloadWriter<K> | undefined;
+
+  constructor(sink: PayloadSink<K>, keying: Keying<K, R>) {
+    this.#sink = sink;
+    this.#keying = keying;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  async write(run: Uint8Array): Promise<void> {
+    this.#size += run.length;
+    const waiting = this.#keying.update(run);
+    if (waiting !== undefined) await waiting;
+    if (this.#writer === undefined) {
+      this.#held.push(run);
+      if (this.#size <= wholePayload) return;
+      this.#writer = await this.#sink.begin();
+      for (const held of this.#held) await this.#writer.write(held);
+      this.#held = [];
+    } else {
+      await this.#writer.write(run);
+    }
+  }
+
+  async finish(): Promise<R> {
+    const { key, result } = await this.#keying.finish(this.#size);
+    const [first] = this.#held;
+    if (this.#writer !== undefined) await this.#writer.commit(key);
+    else await this.#sink.put(key, this.#held.length === 1 && first !== undefined ? first : join(this.#held, this.#size));
+    this.#held = [];
+    return result;
+  }
+
+  /** Gives up what was not finished. */
+  async abort(reason?: unknown): Promise<void> {
+    this.#keying.dispose();
+    await this.#writer?.abort(reason);
+  }
+}
+
+/** Keyed by the sha256 of what came. */
+export class ContentKeying implements Keying<ContentKey, ContentKey> {
+  readonly #digester: Digester;
+
+  /** `size` is only a hint for the digester. */
+  constructor(size: number) {
+    this.#digester = createDigester('sha256', { size });
+  }
+
+  update(bytes: Uint8Array): Promise<void> | void {
+    return this.#digester.update(bytes);
+  }
+
+  async finish(size: number): Promise<{ readonly key: ContentKey; readonly result: ContentKey }> {
+    const key = { digest: formatDigest('sha256', await this.#digester.hex()), size };
+    return { key, result: key };
+  }
+
+  dispose(): void {
+    this.#digester.dispose();
+  }
+}
+
+/** Keyed by a name; the result is the CRC-64. */
+export class NamedKeying implements Keying<NamedKey, Uint8Array> {
+  readonly #name: Uint8Array;
+  readonly #crc = new Crc64();
+
+  constructor(name: Uint8Array) {
+    this.#name = name;
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#crc.update(bytes);
+  }
+
+  finish(size: number): { readonly key: NamedKey; readonly result: Uint8Array } {
+    return { key: { name: this.#name, size }, result: this.#crc.sum() };
+  }
+
+  dispose(): void {}
+}

@@ -1,0 +1,69 @@
+import { runSize } from '../../bytes/stream.ts';
+import { encodeText } from '../text.ts';
+import { base64Length, encodeBase64 } from './base64.ts';
+
+/** Gathers small pieces into runs that are worth a hand-over. */
+export class Output {
+  #buffer = new Uint8Array(2 * runSize);
+  #length = 0;
+
+  /** Whether there is a whole run to take. */
+  get isFull(): boolean {
+    return this.#length >= runSize;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = value;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  text(text: string): void {
+    this.bytes(encodeText(text));
+  }
+
+  base64(bytes: Uint8Array): void {
+    const length = base64Length(bytes.length);
+    this.#reserve(length);
+    encodeBase64(bytes, this.#buffer, this.#length);
+    this.#length += length;
+  }
+
+  /** A number up to 2^53-1 in LEB128: seven bits a byte, the lowest first, the top bit set on all but the last. */
+  varint(value: number): void {
+    let left = value;
+    for (; left >= 0x80; left = Math.floor(left / 0x80)) this.byte((left % 0x80) | 0x80);
+    this.byte(left);
+  }
+
+  /** All that was gathered; the buffer is the caller's. */
+  take(): Uint8Array {
+    const run = this.drain();
+    this.#buffer = new Uint8Array(2 * runSize);
+    return run;
+  }
+
+  /** The same, but good only until more is gathered. */
+  drain(): Uint8Array {
+    const run = this.#buffer.subarray(0, this.#length);
+    this.#length = 0;
+    return run;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#buffer.length));
+    larger.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = larger;
+  }
+}

@@ -1,0 +1,96 @@
+import { createSpool } from '#runtime/spool';
+import { Verifier } from '../bytes/digest.ts';
+import type { ByteSource, ByteStream } from '../bytes/types.ts';
+import { isOciTarError } from '../errors.ts';
+import { makePlan } from '../image/make-plan.ts';
+import type { PlanOptions } from '../image/make-plan.ts';
+import type { Plan } from '../image/plan.ts';
+import { beginOn, pushAll, transfer } from '../image/push.ts';
+import type { PushOptions } from '../image/push.ts';
+import type { ImageStore, NamedImage, StagedBlob, WriteSession } from '../image/store.ts';
+import type { Digest } from '../spec/digest.ts';
+
+/**
+ * Blobs on their way into a target, before there is a plan of all that moves: in the target itself where it has a place for them, else
+ * in temporary files.
+ */
+export class Staging {
+  readonly #target: ImageStore;
+  readonly #session: WriteSession | undefined;
+  readonly #blobs = new Map<Digest, ByteSource>();
+  readonly #disposals: (() => Promise<void>)[] = [];
+
+  private constructor(target: ImageStore, session: WriteSession | undefined) {
+    this.#target = target;
+    this.#session = session;
+  }
+
+  static async open(target: ImageStore, signal: AbortSignal | undefined): Promise<Staging> {
+    try {
+      const session = await beginOn(target, undefined, signal);
+      if (session.stage !== undefined) return new Staging(target, session);
+      await session.abort();
+    } catch (error) {
+      // An archive has to know all its contents first.
+      if (!isOciTarError(error, 'UNSUPPORTED')) throw error;
+    }
+    return new Staging(target, undefined);
+  }
+
+  async add(bytes: ByteStream): Promise<Pick<StagedBlob, 'digest' | 'size'>> {
+    const { digest, size, source } = this.#session?.stage === undefined ? await this.#spooled(bytes) : await this.#session.stage(bytes);
+    this.#blobs.set(digest, source());
+    return { digest, size };
+  }
+
+  /** Plans the images over `source` and what was added, and moves all that into the target. Ends the staging. */
+  async move(source: ImageStore, images: readonly NamedImage[], options: PlanOptions & PushOptions): Promise<Plan> {
+    const plan = await makePlan(this.#over(source), images, options);
+    if (this.#session === undefined) await transfer(plan, this.#target, options);
+    else {
+      await pushAll(this.#session, plan, options);
+      await this.#session.end();
+    }
+    return plan;
+  }
+
+  async abort(reason: unknown): Promise<void> {
+    await this.#session?.abort(reason);
+  }
+
+  /** To be called in any case, in the end. */
+  async dispose(): Promise<void> {
+    for (const dispose of this.#disposals.splice(0)) await dispose();
+  }
+
+  #over(store: ImageStore): ImageStore {
+    const { referrers, format, index } = store;
+    return {
+      name: store.name,
+      ...(format === undefined ? {} : { format }),
+      images: () => store.images(),
+      ...(index === undefined ? {} : { index: () => index.call(store) }),
+      resolve: (reference) => store.resolve(reference),
+      ...(referrers === undefined ? {} : { referrers: (...args) => referrers.apply(store, args) }),
+      open: async (blob) => this.#blobs.get(blob.digest) ?? store.open(blob),
+      close: () => store.close(),
+    };
+  }
+
+  async #spooled(bytes: ByteStream): Promise<StagedBlob> {
+    const spool = await createSpool();
+    this.#disposals.push(() => spool.dispose());
+    const verifier = new Verifier({}, { algorithm: 'sha256' });
+    try {
+      for await (const run of bytes) {
+        await verifier.update(run);
+        await spool.write(run);
+      }
+      const { digest, size } = await verifier.finish();
+      const source = await spool.source();
+      return { digest, size, source: () => source };
+    } finally {
+      verifier.dispose();
+    }
+  }
+}
