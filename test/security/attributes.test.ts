@@ -82,7 +82,7 @@ describe('what belongs to a file', () => {
     expect(dump).toContain(`user.text=0x${Buffer.from('a\nb\\"=\0c').toString('hex')}\n`);
     expect(dump).toContain('user.dir=0x31\n');
     expect(dump).not.toContain('overlay');
-    expect(leftOut).toEqual([{ kind: 'xattr', count: 3, paths: [`d/${name}`, `d/${name}`] }]);
+    expect(leftOut.filter(({ kind }) => kind === 'xattr')).toEqual([{ kind: 'xattr', count: 3, paths: [`d/${name}`, `d/${name}`] }]);
   });
 
   it('are not given to what a symlink leads to', async ({ skip }) => {

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { localStore, mediaTypes } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
@@ -27,6 +27,7 @@ describe('a layer that is not what the image says', () => {
     const bytes = readFileSync(join(blobs, blob));
     // In the last block of the body, which is padding: only a digest can tell.
     bytes[2 * 512 + 100] = 0x21;
+    chmodSync(join(blobs, blob), 0o644);
     writeFileSync(join(blobs, blob), bytes);
     await refused(cli, 'DIGEST_MISMATCH');
     await refused(cli, 'DIGEST_MISMATCH', '--last-duplicate');
@@ -54,6 +55,7 @@ describe('a layer that is not what the image says', () => {
     const [blob = ''] = readdirSync(blobs).filter((name) => readFileSync(join(blobs, name), 'latin1').includes('lower'));
     const bytes = readFileSync(join(blobs, blob));
     bytes[bytes.byteLength - 1] = 1;
+    chmodSync(join(blobs, blob), 0o644);
     writeFileSync(join(blobs, blob), bytes);
     await refused(cli, 'DIGEST_MISMATCH');
   });

@@ -23,7 +23,7 @@ describe('devices', () => {
   it('are not opened, and no number that the system would cut is made', async () => {
     const sandbox = new Sandbox();
     const { leftOut, specials } = await writeTree(readBack([[device('huge', 1 + 2 ** 12, 3), device('wide', 1, 3 + 2 ** 20)]]), sandbox.target);
-    expect(leftOut).toMatchObject([{ kind: 'device', paths: ['huge', 'wide'] }]);
+    expect(leftOut.filter(({ kind }) => kind === 'device')).toMatchObject([{ paths: ['huge', 'wide'] }]);
     expect(specials).toBe(0);
   });
 

@@ -35,7 +35,7 @@ describe('what the command says', () => {
 
   it('is how far it is, with the size of the layers as the total', async () => {
     const cli = await cliWithImage();
-    const { stderr, stdout, status } = await cli.run(['unpack', 'hostile:1', new Sandbox().target], { terminal: true }); console.log(status, JSON.stringify(stdout), JSON.stringify(stderr));
+    const { stderr } = await cli.run(['unpack', 'hostile:1', new Sandbox().target], { terminal: true });
     expect(stderr).toMatch(/unpacking .* of \d+\.\d kB/);
   });
 

@@ -89,7 +89,7 @@ export async function checkOnBase(seed: number): Promise<void> {
   const split = 1 + (seed % 3);
   const tell = `seed ${seed}, on a base of ${split}: ${JSON.stringify(image)}`;
   const base = image.slice(0, split);
-  const tar = await merged(image.slice(split).map(tarOf).toReversed().map(source), { duplicates: 'last', danglingLinks: 'drop', hasBase: true });
+  const tar = await merged(image.slice(split).map(tarOf).toReversed().map(source), { duplicates: 'last', danglingLinks: 'drop', base: base.map(tarOf).toReversed().map(source) });
   const layer = layerOf(tar);
   if (contradicts(layer)) expect.fail(`${tell}: it says two things of one path`);
   const output = shown(applyLayers([...base, layer]));

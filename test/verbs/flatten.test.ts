@@ -40,6 +40,11 @@ async function documents(descriptor: Descriptor, of = store) {
   return { manifest, config: parseConfig(await readBlob(of, manifest.config)) };
 }
 
+async function contentOf(path: string): Promise<string> {
+  const found = await readFile({ source: store, reference: target, path });
+  return Buffer.from(await collect(found.read(), 1000, path)).toString();
+}
+
 async function filesOf(reference: string, of = store): Promise<readonly string[]> {
   return (await listFiles({ source: of, reference, recursive: true })).nodes.map(({ path, type, mode, linkname }) => `${path} ${type} ${mode} ${linkname}`);
 }

@@ -26,6 +26,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   referrers: { describe: 'Show what refers to an image: signatures, attestations, SBOMs', load: () => import('./commands/referrers.ts') },
   config: { describe: 'Change how an image is run, without a new layer', load: () => import('./commands/config.ts') },
   index: { describe: 'Put images for several platforms under one name', load: () => import('./commands/index.ts') },
+  convert: { describe: 'Write the layers of an image in another form: eStargz, zstd, gzip, plain', load: () => import('./commands/convert.ts') },
   tag: { describe: 'Give an image one more name', load: () => import('./commands/tag.ts') },
   rm: { describe: 'Remove names from the local store', load: () => import('./commands/rm.ts') },
   prune: { describe: 'Free what no image in the local store needs', load: () => import('./commands/prune.ts') },

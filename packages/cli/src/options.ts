@@ -24,7 +24,7 @@ const globalGroup = 'Everywhere:';
 
 /** What every command takes. */
 export const globalOptions = {
-  store: { ...textOption('Directory of the local store; by default OCI_TAR_STORE, else ~/.local/share/oci-tar/store'), group: globalGroup },
+  store: { ...textOption('Directory of the local store, or containerd:[NAMESPACE/]; by default OCI_TAR_STORE, else ~/.local/share/oci-tar/store'), group: globalGroup },
   json: { ...flagOption('Results, and errors, as JSON'), group: globalGroup },
   quiet: { ...flagOption('No progress, no notes; results as bare names'), alias: 'q', group: globalGroup },
 } as const satisfies Readonly<Record<string, Options>>;

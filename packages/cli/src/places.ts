@@ -28,7 +28,7 @@ export async function withSource<T>(context: Context, location: Location, work: 
   if (location.scheme === 'oci' && location.path !== undefined && !existsSync(location.path)) {
     throw new OciTarError('NOT_FOUND', `${location.path} does not exist`, { side: 'source', subject: location.path });
   }
-  const source = await naming(location.path ?? '', () => openSource(location, { store: context.store, signal: context.signal, onNote: (text) => note(context, text) }));
+  const source = await naming(location.path ?? '', () => openSource(location, { store: context.store, signal: context.signal, containerd: { env: context.io.env }, onNote: (text) => note(context, text) }));
   try {
     return await naming(location.path ?? '', () => work(source));
   } finally {

@@ -43,14 +43,14 @@ export const command = defineCommand({
           checkOutput(target.path ?? '');
           return dryRun(target.scheme === 'docker-archive' ? { ...request, check: checkDockerArchive } : request, context);
         }
-        const place = await openTarget(target, { store: context.store, signal: context.signal });
+        const place = await openTarget(target, { store: context.store, signal: context.signal, containerd: { env: context.io.env } });
         return dryRun({ ...request, target: place }, context).finally(() => place.close());
       });
     }
     const report = await withSource(context, source, async (opened) => {
       const image = await imageAt(opened, source);
       const { name, style } = nameIn(target, image, source);
-      const place = await openTarget(target, { store: context.store, signal: context.signal, style, ...compression });
+      const place = await openTarget(target, { store: context.store, signal: context.signal, containerd: { env: context.io.env }, style, ...compression });
       context.progress.start('copying');
       return copyImage({
         source: opened,
@@ -79,17 +79,18 @@ function targetOf(word: string): Location {
 
 /** What the image is called at its target; undefined for an entry without a name. */
 function nameIn(target: Location, image: NamedImage, source: Location): { readonly name: string | undefined; readonly style: NameStyle } {
-  if (target.scheme !== 'store') {
+  if (target.scheme !== 'store' && target.scheme !== 'containerd') {
     const { reference } = target;
     if (target.scheme === 'docker-archive') return { name: reference === undefined ? undefined : normalizeName(reference), style: 'archive' };
     const asArchive = target.scheme === 'oci-archive' && reference !== undefined && isFullReference(reference) && isReference(reference);
     return asArchive ? { name: normalizeName(reference), style: 'archive' } : { name: reference, style: 'plain' };
   }
+  const place = target.scheme === 'store' ? 'the local store' : 'containerd';
   const name = target.reference ?? image.name;
-  if (name === undefined) throw new UsageError('the image has no name, so the local store needs one', 'Write it after the colon: store:NAME');
+  if (name === undefined) throw new UsageError(`the image has no name, so ${place} needs one`, `Write it after the colon: ${target.scheme}:NAME`);
   // skopeo and umoci call an image by its tag alone: completed, that would name some other image.
-  if (target.reference === undefined && source.scheme !== 'store' && !isFullReference(name)) {
-    throw new UsageError(`the image is only called ${name}, so the local store needs its whole name`, `Write it after the colon, such as store:example.org/app:${name}`);
+  if (target.reference === undefined && source.scheme !== 'store' && source.scheme !== 'containerd' && !isFullReference(name)) {
+    throw new UsageError(`the image is only called ${name}, so ${place} needs its whole name`, `Write it after the colon, such as ${target.scheme}:example.org/app:${name}`);
   }
   return { name: normalizeName(name), style: 'plain' };
 }

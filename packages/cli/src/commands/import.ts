@@ -11,6 +11,7 @@ import { flagOption, platformOptions, platformsOf, referrerOptions, referrersOf 
 import { displayName, noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
 import { isDirectory, naming as tellingOf } from '../places.ts';
 import { unpacked } from '../unpacked.ts';
+import { unpackingOf, unpackingOptions } from '../unpacking.ts';
 
 const standardInput: ReadonlySet<string> = new Set(['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 
@@ -29,6 +30,7 @@ export const command = defineCommand({
     'compress-blobs': flagOption('Compresses the plain layers of a docker archive with gzip; the image ID stays'),
     ...platformOptions,
     ...referrerOptions,
+    ...unpackingOptions,
     ...dryRunOptions,
   },
   examples: [
@@ -36,6 +38,7 @@ export const command = defineCommand({
     ['oci-tar import hello.tar mine:1', 'the one image of an archive, under a new name'],
     ['curl -s https://example.org/hello.tar.gz | oci-tar import -', 'from a pipe; each byte is written to disk once'],
     ['oci-tar import v1.tar --base-name example.org/app', 'an image that is only called v1 becomes example.org/app:v1'],
+    ['oci-tar import hello.tar --store containerd:k8s.io/ --unpack', 'into a running containerd, ready to start containers from'],
     ['oci-tar import hello.tar --dry-run --verify', 'what is in it, whether all of it is sound, and what would be new here'],
   ],
   remarks: 'Every blob is checked against its digest before it is visible. Names appear when everything is there.',
@@ -45,7 +48,7 @@ export const command = defineCommand({
     for (const given of [name, options['index-name']]) if (given !== undefined) normalizeName(given);
     const where = standardInput.has(archive) ? 'standard input' : archive;
     const wanted = { ...platformsOf(options), ...referrersOf(options) };
-    const target = await localStore(context.store);
+    const target = await localStore(context.store, { signal: context.signal, containerd: unpackingOf(options, wanted.platforms, context) });
     if (isDryRun(options)) {
       const look = async () => {
         const source = await archiveAt(archive, context);

@@ -109,7 +109,8 @@ async function putTogether({ archive, metadata, payloads }: Places & { readonly 
 function eitherSource(payloads: string): PayloadSource {
   const byDigest = payloadSource(payloads);
   const byName = namedFilesSource(payloads);
-  return { open: (key) => ('digest' in key ? byDigest : byName).open(key) };
+  const sourceOf = (key: PayloadKey) => ('digest' in key ? byDigest : byName);
+  return { open: (key) => sourceOf(key).open(key), readInto: (key, target) => sourceOf(key).readInto?.(key, target) ?? false };
 }
 
 async function input(context: Context, path: string): Promise<{ readonly bytes: ByteStream; readonly size?: number }> {

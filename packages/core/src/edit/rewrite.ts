@@ -23,6 +23,8 @@ import { matchPlatform } from '../spec/platform-match.ts';
 import { formatPlatform } from '../spec/platform.ts';
 import type { Platform } from '../spec/platform.ts';
 import { arrayIn, isJsonObject, parseRaw, withField } from './json.ts';
+import { retyped, typeIn } from './media-types.ts';
+import type { TypeFamily } from './media-types.ts';
 
 /** One image of a graph: a manifest and its config, checked, and as the JSON that they are, whatever else that says. */
 export interface EditableImage {
@@ -42,6 +44,8 @@ export interface ImageEdit {
 export interface RewriteOptions {
   /** Which images of an index are edited; all that are here by default. The others stay as they are. */
   readonly platforms?: PlatformChoice;
+  /** Whose media types the new documents have, and what they list; as they are by default. Docker's have no annotations: they are lost. */
+  readonly mediaTypes?: TypeFamily;
   readonly limits?: JsonLimits;
   readonly signal?: AbortSignal;
 }
@@ -118,7 +122,7 @@ class Rewriting {
       if (result.digest !== child.digest) moved.set(child.digest, result.digest);
       children.push(result);
     }
-    if (moved.size === 0) return descriptor;
+    if (moved.size === 0 && this.#isOfFamily(descriptor.mediaType)) return descriptor;
     const raw = parseRaw(bytes, { limits: this.#limits, subject: descriptor.digest });
     const listed = arrayIn(raw, 'manifests').map((entry, position) => relisted(entry, children[position], moved));
     return this.#add(descriptor, withField(raw, 'manifests', listed));
@@ -136,7 +140,7 @@ class Rewriting {
 
   async #manifest(descriptor: Descriptor, depth: number): Promise<Descriptor> {
     const known = this.images.get(descriptor.digest);
-    if (known !== undefined) return { ...descriptor, digest: known.to.digest, size: known.to.size };
+    if (known !== undefined) return { ...descriptor, mediaType: known.to.mediaType, digest: known.to.digest, size: known.to.size };
     const bytes = await this.#read(descriptor);
     const manifest = parseManifest(bytes, { mediaType: descriptor.mediaType, limits: this.#limits, subject: descriptor.digest });
     if (!isConfigType(manifest.config.mediaType)) return descriptor;
@@ -154,7 +158,8 @@ class Rewriting {
 
   async #edited(descriptor: Descriptor, manifest: Manifest, edited: ImageEdit, rawManifest: JsonObject): Promise<Descriptor> {
     const document = edited.manifest ?? rawManifest;
-    if (edited.config === undefined) return edited.manifest === undefined ? descriptor : this.#add(descriptor, document);
+    const stays = edited.manifest === undefined && this.#isOfFamily(descriptor.mediaType);
+    if (edited.config === undefined) return stays ? descriptor : this.#add(descriptor, document);
     const listed = document['config'];
     if (listed === undefined || !isJsonObject(listed)) throw new OciTarError('INVALID_MANIFEST', `the manifest made of ${descriptor.digest} has no config`, { subject: descriptor.digest });
     const to = await this.#add(manifest.config, edited.config);
@@ -171,15 +176,23 @@ class Rewriting {
     return readBlob(this.#source, descriptor, this.#limits.bytes);
   }
 
+  #isOfFamily(mediaType: string): boolean {
+    const { mediaTypes } = this.#options;
+    return mediaTypes === undefined || typeIn(mediaTypes, mediaType) === mediaType;
+  }
+
   /** The new document in the place of an old one, under the same algorithm; what the old one's descriptor said of its bytes is dropped. */
-  async #add(old: Descriptor, document: JsonObject): Promise<Descriptor> {
+  async #add(old: Descriptor, edited: JsonObject): Promise<Descriptor> {
+    const { mediaTypes: family } = this.#options;
+    const mediaType = family === undefined ? old.mediaType : typeIn(family, old.mediaType);
+    const document = family === undefined || isConfigType(old.mediaType) ? edited : retyped(edited, mediaType, family);
     const bytes = stringifyJson(document);
     if (bytes.byteLength > this.#limits.bytes) {
       throw new OciTarError('LIMIT_EXCEEDED', `the document made of ${old.digest} would have ${bytes.byteLength} bytes, more than the limit of ${this.#limits.bytes}`, { limit: this.#limits.bytes, actual: bytes.byteLength });
     }
     const digest = await digestBytes(bytes, hashAlgorithm(old.digest));
     const { data: _data, urls: _urls, ...rest } = old;
-    const descriptor = { ...rest, digest, size: bytes.byteLength };
+    const descriptor = { ...rest, mediaType, digest, size: bytes.byteLength };
     if (digest !== old.digest) this.documents.set(digest, bytes);
     return descriptor;
   }
@@ -192,5 +205,5 @@ function relisted(entry: JsonValue, to: Descriptor | undefined, moved: ReadonlyM
   const annotations = entry['annotations'];
   const following = described === undefined || annotations === undefined || !isJsonObject(annotations) ? entry : withField(entry, 'annotations', withField(annotations, annotationKeys.referenceDigest, described));
   if (entry['digest'] === to.digest) return following;
-  return withField(withField({ ...following, digest: to.digest, size: to.size }, 'data', undefined), 'urls', undefined);
+  return withField(withField({ ...following, mediaType: to.mediaType, digest: to.digest, size: to.size }, 'data', undefined), 'urls', undefined);
 }

@@ -1,3 +1,4 @@
+import type { BaseTree } from './base-tree.ts';
 import { vis } from './merge-columns.ts';
 import { rootId } from './path-table.ts';
 import type { MergePlan } from './plan.ts';
@@ -14,7 +15,7 @@ export class Directories {
   constructor(plan: MergePlan) {
     this.#plan = plan;
     this.#done = new Uint8Array(plan.state.paths.size);
-    this.#closed = plan.hasBase ? closedPaths(plan.state) : new Uint8Array(0);
+    this.#closed = plan.base !== undefined ? closedPaths(plan.state) : new Uint8Array(0);
   }
 
   /** A directory and those above it, the highest first. */
@@ -37,18 +38,18 @@ export class Directories {
     }
   }
 
-  /** Whether nothing of the layers below is left of a directory: else it is theirs, with all its attributes. */
-  #isFresh(id: number): boolean {
-    const { columns } = this.#plan.state;
-    return columns.cut[id] !== 0 || this.#closed[this.#plan.state.paths.parent(id)] === 1;
+  /** Whether a directory is none of the base's, which would keep all its attributes. */
+  #isFresh(id: number, base: BaseTree): boolean {
+    const { columns, paths } = this.#plan.state;
+    return columns.cut[id] !== 0 || this.#closed[paths.parent(id)] === 1 || !base.hasDirectory(paths.path(id));
   }
 
   #take(id: number, taken: Winner[]): void {
     this.#done[id] = 1;
-    const { state, rows, hasBase } = this.#plan;
+    const { state, rows, base } = this.#plan;
     const { columns } = state;
     const hasEntry = columns.vis[id] === vis.dir;
-    if (!hasEntry && (id === rootId || (hasBase && !this.#isFresh(id)))) return;
+    if (!hasEntry && (id === rootId || (base !== undefined && !this.#isFresh(id, base)))) return;
     taken.push({
       kind: 'directory',
       path: state.paths.path(id),

@@ -4,6 +4,7 @@ import { Int32List } from './columns.ts';
 import { linkTo, own, vis } from './merge-columns.ts';
 import type { MergeState } from './merge-state.ts';
 import { layerPath, textOfPath } from './path.ts';
+import type { LayerPath } from './path.ts';
 
 /** What is decided at the end of a layer about hardlinks that are seen, of this layer or of one above. */
 export interface LinkDecisions {
@@ -11,6 +12,12 @@ export interface LinkDecisions {
   file(ordinal: number, link: number): void;
   /** `link` is a link to `target`, whose data comes from this layer. */
   link(link: number, target: number): void;
+}
+
+/** What has to be known of layers that are not part of the merge. */
+export interface LinkBase {
+  has(path: LayerPath): boolean;
+  hasDirectory(path: LayerPath): boolean;
 }
 
 /** A link that is seen, to a path of layers that are not part of the merge. */
@@ -86,11 +93,12 @@ export class HardLinks {
     this.#found = new Int32List();
   }
 
-  /** Without layers below (`hasBase`) what is pending is a link to nothing; else the links that are seen and their targets are returned. */
-  end(hasBase: boolean): readonly BaseLink[] {
+  /** What is pending is a link to a file of the base, or else to nothing. Those of the first kind are returned. */
+  end(base: LinkBase | undefined): readonly BaseLink[] {
     const links: BaseLink[] = [];
     for (const pending of this.#above) {
-      if (!hasBase) this.#dangle(pending);
+      const target = this.#state.paths.path(pending.target);
+      if (base === undefined || !base.has(target) || base.hasDirectory(target)) this.#dangle(pending);
       else for (const link of pending.waiters) links.push({ link, target: pending.target });
     }
     for (const { link } of links) this.#state.columns.linkTo[link] = linkTo.isFile;

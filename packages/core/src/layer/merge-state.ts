@@ -2,7 +2,7 @@ import { OciTarError } from '../errors.ts';
 import type { TarEntry } from '../tar/entry.ts';
 import { Int32List } from './columns.ts';
 import { HardLinks } from './hard-links.ts';
-import type { BaseLink, LinkDecisions } from './hard-links.ts';
+import type { BaseLink, LinkBase, LinkDecisions } from './hard-links.ts';
 import { overLimit } from './limits.ts';
 import type { MergeLimits } from './limits.ts';
 import { linkTo, MergeColumns, own, vis } from './merge-columns.ts';
@@ -95,11 +95,11 @@ export class MergeState {
   }
 
   /**
-   * Ends the merge. INVALID_TAR for a link that no layer has the target of. With `hasBase`, which says that there are more layers below,
-   * such links are returned, to be made before anything else is.
+   * Ends the merge. INVALID_TAR for a link that no layer has the target of. Links to what the base has are returned, to be made before
+   * anything else is.
    */
-  end(hasBase = false): readonly BaseLink[] {
-    return this.#links.end(hasBase);
+  end(base?: LinkBase): readonly BaseLink[] {
+    return this.#links.end(base);
   }
 
   /** Whether a path is in the merged tree, if only because something is in it. */

@@ -3,7 +3,7 @@ import { openLayer } from './input.ts';
 import type { LayerInput } from './input.ts';
 import type { MergeLimits } from './limits.ts';
 import { Directories } from './directories.ts';
-import { linkTo } from './merge-columns.ts';
+import { linkTo, vis } from './merge-columns.ts';
 import { rootId } from './path-table.ts';
 import { planMerge } from './plan.ts';
 import type { MergeOptions } from './plan.ts';
@@ -35,6 +35,10 @@ export async function* winnersInTwoPasses(layers: readonly LayerInput[], limits:
         if (entry === undefined) throw changed(layer, seen.length, ordinal);
         const id = seen[ordinal] ?? -1;
         if (id < 0) continue;
+        if (columns.vis[id] === vis.dir) {
+          yield* directories.above(id);
+          continue;
+        }
         const path = paths.path(id);
         const target = columns.linkTo[id] ?? linkTo.entry;
         if (entry.type === 'hardlink') {
@@ -51,7 +55,7 @@ export async function* winnersInTwoPasses(layers: readonly LayerInput[], limits:
     }
   }
   yield* directories.left();
-  if (plan.hasBase) yield* whiteoutsOf(plan.state);
+  if (plan.base !== undefined) yield* whiteoutsOf(plan.state, plan.base);
 }
 
 function changed(layer: number, expected: number, actual: number): OciTarError {

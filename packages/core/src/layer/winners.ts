@@ -15,7 +15,7 @@ export async function* winners(layers: readonly LayerInput[], options: MergeOpti
     yield* winnersInTwoPasses(layers, limits, options);
     return;
   }
-  if (options.duplicates !== 'last' && options.hasBase !== true) {
+  if (options.duplicates !== 'last' && options.base === undefined) {
     yield* winnersInOnePass(layers, limits, options);
     return;
   }

@@ -76,7 +76,8 @@ export class BlobBuilder {
   readonly #suffix: string;
   readonly #parallelism: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #digester: Digester = createDigester('sha256');
+  /** Made with the first bytes: a thread may stand behind it, which is to be given back. */
+  #digester: Digester | undefined;
   #size = 0;
   /** The last tar was taken over as it is, end and all. */
   #exact = false;
@@ -130,7 +131,7 @@ export class BlobBuilder {
       yield bytes;
     }
     this.#report = {
-      digest: formatDigest('sha256', await this.#digester.hex()),
+      digest: formatDigest('sha256', (await this.#digester?.hex()) ?? ''),
       size: this.#size,
       diffID: await this.#layout.diffID(),
       tarSize: this.#layout.tarSize,
@@ -150,7 +151,7 @@ export class BlobBuilder {
 
   /** Frees what stands behind the digests. Harmless at any time. */
   dispose(): void {
-    this.#digester.dispose();
+    this.#digester?.dispose();
     this.#layout.dispose();
   }
 
@@ -182,6 +183,7 @@ export class BlobBuilder {
 
   async #count(bytes: Uint8Array): Promise<void> {
     this.#size += bytes.length;
+    this.#digester ??= createDigester('sha256');
     await this.#digester.update(bytes);
   }
 }

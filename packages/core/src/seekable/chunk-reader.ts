@@ -1,6 +1,6 @@
 import { ByteReader } from '../bytes/reader.ts';
 import { collect } from '../bytes/source.ts';
-import type { ByteSource, ByteStream } from '../bytes/types.ts';
+import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import type { SeekableChunk } from './entry.ts';
 import { invalidToc } from './failures.ts';
@@ -59,18 +59,22 @@ async function* readMember(blob: ByteReader, chunks: readonly SeekableChunk[], r
   if (first === undefined || last === undefined) return;
   const size = first.nextOffset - blob.offset;
   const small = size <= smallMember ? decompressor.smallMember?.(await blob.peek(size)) : undefined;
-  const whole = small !== undefined && small.length >= last.innerOffset + last.chunkSize;
-  const member = new ByteReader(whole ? runs(small) : decompressor.reader(blob.stream(size)));
+  if (small !== undefined && small.length >= last.innerOffset + last.chunkSize) {
+    for (const chunk of chunks) {
+      signal?.throwIfAborted();
+      const bytes = small.subarray(chunk.innerOffset, chunk.innerOffset + chunk.chunkSize);
+      await verify(chunk, bytes);
+      yield { chunk, bytes };
+    }
+    return;
+  }
+  const member = new ByteReader(decompressor.reader(blob.stream(size)));
   try {
     for (const chunk of chunks) {
       signal?.throwIfAborted();
       await member.skip(chunk.innerOffset - member.offset);
       const bytes = await content(member, chunk);
-      if (digestOf(chunk) !== undefined) {
-        const verifier = verifierOf(chunk);
-        await verifier.update(bytes);
-        await verifier.finish();
-      }
+      await verify(chunk, bytes);
       yield { chunk, bytes };
     }
   } finally {
@@ -78,8 +82,11 @@ async function* readMember(blob: ByteReader, chunks: readonly SeekableChunk[], r
   }
 }
 
-async function* runs(...bytes: readonly Uint8Array[]): ByteStream {
-  yield* bytes;
+async function verify(chunk: SeekableChunk, bytes: Uint8Array): Promise<void> {
+  if (digestOf(chunk) === undefined) return;
+  const verifier = verifierOf(chunk);
+  await verifier.update(bytes);
+  await verifier.finish();
 }
 
 async function content(member: ByteReader, chunk: SeekableChunk): Promise<Uint8Array> {

@@ -37,7 +37,8 @@ export interface LayoutOptions {
 export class Layout {
   readonly #options: LayoutOptions;
   readonly #drafter: Drafter;
-  readonly #diff: Digester = createDigester('sha256');
+  /** Made with the first bytes: a thread may stand behind it, which is to be given back. */
+  #diff: Digester | undefined;
   #open: Segment = newSegment();
   /** Bytes in the open segment that are not its chunk's. */
   #tail = 0;
@@ -89,27 +90,23 @@ export class Layout {
 
   /** Takes what else counts as tar into the diffID. */
   async count(tar: readonly Uint8Array[]): Promise<void> {
-    for (const bytes of tar) {
-      this.tarSize += bytes.length;
-      await this.#diff.update(bytes);
-    }
+    for (const bytes of tar) await this.#count(bytes);
   }
 
   /** The digest of all of the tar. Ends the layout. */
   async diffID(): Promise<Digest> {
-    return formatDigest('sha256', await this.#diff.hex());
+    return formatDigest('sha256', await this.#digester().hex());
   }
 
   dispose(): void {
-    this.#diff.dispose();
+    this.#diff?.dispose();
     this.#file?.dispose();
   }
 
   async *#take(token: TarToken): AsyncGenerator<Segment, void, void> {
     const { bytes } = token;
     this.#options.compressor.observe?.({ ...token, offset: this.tarSize });
-    this.tarSize += bytes.length;
-    await this.#diff.update(bytes);
+    await this.#count(bytes);
     if (token.kind === 'data') {
       yield* this.#data(bytes);
       return;
@@ -151,6 +148,16 @@ export class Layout {
   #add(bytes: Uint8Array): void {
     this.#open.parts.push(bytes);
     this.#open.size += bytes.length;
+  }
+
+  async #count(bytes: Uint8Array): Promise<void> {
+    this.tarSize += bytes.length;
+    await this.#digester().update(bytes);
+  }
+
+  #digester(): Digester {
+    this.#diff ??= createDigester('sha256');
+    return this.#diff;
   }
 
   #chunkIsAlone(): boolean {

@@ -54,8 +54,12 @@ export class SeekableWriter {
 
   async #append(tar: ByteStream, exact: boolean): Promise<void> {
     await this.#work(async () => {
-      const { bytes } = await decompressed(tar);
-      await this.#write(this.#builder.append(tokens(bytes, { requireEnd: false }), exact));
+      const { bytes, close } = await decompressed(tar);
+      try {
+        await this.#write(this.#builder.append(tokens(bytes, { requireEnd: false }), exact));
+      } finally {
+        await close();
+      }
     });
   }
 

@@ -106,6 +106,15 @@ export function ociTypeOf(mediaType: string): string {
   return layer === undefined ? mediaType : (nameOf({ ...layer, docker: false }) ?? mediaType);
 }
 
+/** Docker's name for OCI's type of the same format; any other type stays as it is. */
+export function dockerTypeOf(mediaType: string): string {
+  if (mediaType === mediaTypes.index) return mediaTypes.dockerIndex;
+  if (mediaType === mediaTypes.manifest) return mediaTypes.dockerManifest;
+  if (mediaType === mediaTypes.config) return mediaTypes.dockerConfig;
+  const layer = layerTypes.get(mediaType);
+  return layer === undefined ? mediaType : (nameOf({ ...layer, docker: true }) ?? mediaType);
+}
+
 function nameOf(wanted: LayerType): string | undefined {
   for (const [name, type] of layerTypes) {
     if (type.docker === wanted.docker && type.foreign === wanted.foreign && type.compression === wanted.compression) return name;

@@ -1,17 +1,18 @@
 import { OciTarError } from '../errors.ts';
 import { formatReference, parseReference, repositoryOf, withDefaultTag } from '../spec/reference.ts';
+import { containerdLocation } from './containerd/location.ts';
 
 /** Where images are: a scheme, a path where the scheme has one, and which image there. */
 export interface Location {
-  readonly scheme: 'store' | 'oci' | 'oci-archive' | 'docker-archive' | 'dedup' | 'dir' | 'docker';
+  readonly scheme: 'store' | 'oci' | 'oci-archive' | 'docker-archive' | 'dedup' | 'dir' | 'docker' | 'containerd';
   readonly path?: string;
   readonly reference?: string;
 }
 
-const schemes: readonly string[] = ['store', 'oci', 'oci-archive', 'docker-archive', 'dedup', 'dir', 'docker'] satisfies readonly Location['scheme'][];
+const schemes: readonly string[] = ['store', 'oci', 'oci-archive', 'docker-archive', 'dedup', 'dir', 'docker', 'containerd'] satisfies readonly Location['scheme'][];
 
 /**
- * Reads `docker://NAME`, `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, `dedup:DIR[:REF]`, `dir:DIR`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the
+ * Reads `docker://NAME`, `containerd:[NAMESPACE/][NAME]` (see `containerdLocation`), `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, `dedup:DIR[:REF]`, `dir:DIR`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the
  * path ends at the first colon (a Windows drive letter aside), but for `dir:`, which has no names and takes all as its path.
  * INVALID_ARGUMENT for a scheme that is not known or a path that is empty.
  */
@@ -21,11 +22,12 @@ export function parseLocation(text: string): Location {
   if (scheme === 'docker' && text.startsWith('//', colon + 1)) return registryLocation(text.slice(colon + 3));
   // `docker:1` is an image of that name.
   if (!isScheme(scheme) || scheme === 'docker') {
-    const other = /^(docker-daemon|containers-storage|containerd|ocidir|tarball|sif|ostree)(:)/.exec(text)?.[1];
+    const other = /^(docker-daemon|containers-storage|ocidir|tarball|sif|ostree)(:)/.exec(text)?.[1];
     if (other === undefined) return { scheme: 'store', reference: text };
     throw new OciTarError('INVALID_ARGUMENT', `${other}: is not a place that images can be copied from or to here`, { subject: text, hint: `Known are ${schemes.map((name) => `${name}:`).join(', ')}.` });
   }
   const rest = text.slice(colon + 1);
+  if (scheme === 'containerd') return { scheme, ...containerdLocation(rest) };
   if (scheme === 'store') return rest === '' ? { scheme } : { scheme, reference: rest };
   const drive = /^[a-z]:[\\/]/i.test(rest) ? 2 : 0;
   const end = scheme === 'dir' ? -1 : rest.indexOf(':', drive);

@@ -1,6 +1,7 @@
 import { OciTarError } from '../errors.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { ArchiveTargetOptions, OpenArchiveOptions } from './archive.ts';
+import type { ContainerdOptions } from './containerd/store.ts';
 import type { OpenDirOptions } from './dir.ts';
 import { layoutStore } from './layout.ts';
 import type { LayoutStoreOptions } from './layout.ts';
@@ -10,6 +11,8 @@ import type { RegistryOptions } from './registry/options.ts';
 export interface OpenOptions extends OpenArchiveOptions {
   /** The directory of the local store, for `store:`. */
   readonly store: string;
+  /** How containerd is spoken to, for `containerd:`. */
+  readonly containerd?: ContainerdOptions;
   /** How registries are spoken to, for `docker://`. */
   readonly registry?: RegistryOptions;
 }
@@ -21,9 +24,10 @@ export async function openSource(location: Location, options: OpenOptions): Prom
     return openArchive(pathOf(location), options);
   }
   if (location.scheme === 'docker') return openRepository(pathOf(location), options);
+  if (location.scheme === 'containerd') return openContainerd(location.path, options);
   if (location.scheme === 'dir') return openDir(pathOf(location));
   if (location.scheme === 'dedup') return openDedup(pathOf(location));
-  return location.scheme === 'oci' ? openDirectory(pathOf(location)) : localStore(options.store);
+  return location.scheme === 'oci' ? openDirectory(pathOf(location)) : localStore(options.store, options);
 }
 
 /** Opens a place to write images to. An archive is made anew; a directory or the local store is added to. */
@@ -33,9 +37,10 @@ export async function openTarget(location: Location, options: OpenOptions & Arch
     return archiveTarget(pathOf(location), { ...options, format: location.scheme === 'docker-archive' ? 'docker' : 'oci' });
   }
   if (location.scheme === 'docker') return openRepository(pathOf(location), options);
+  if (location.scheme === 'containerd') return openContainerd(location.path, options);
   if (location.scheme === 'dir') return openDir(pathOf(location), { mayBeNew: true });
   if (location.scheme === 'dedup') return openDedup(pathOf(location), { mayBeNew: true });
-  return location.scheme === 'oci' ? openDirectory(pathOf(location), { mayBeNew: true }) : localStore(options.store);
+  return location.scheme === 'oci' ? openDirectory(pathOf(location), { mayBeNew: true }) : localStore(options.store, options);
 }
 
 /** An OCI image layout directory, deduplicated or not; names are spelled as they are given. */
@@ -62,10 +67,19 @@ async function openRepository(repository: string, { registry, signal }: OpenOpti
   return registryStore(repository, { ...(signal === undefined ? {} : { signal }), ...registry });
 }
 
-/** The local store: an OCI image layout directory (`dedup:DIR`: a deduplicated one) whose names are full ones. It is empty until it is first written. */
-export function localStore(path: string): Promise<ImageStore> {
+/**
+ * The local store: an OCI image layout directory (`dedup:DIR`: a deduplicated one) whose names are full ones, empty until it is first
+ * written. `containerd:` or `containerd:NAMESPACE/` has a running containerd in its place.
+ */
+export function localStore(path: string, options: Pick<OpenOptions, 'containerd' | 'signal'> = {}): Promise<ImageStore> {
   if (path.startsWith('dedup:')) return openDedup(path.slice('dedup:'.length), { mayBeNew: true });
+  if (path.startsWith('containerd:')) return openContainerd(path.slice('containerd:'.length).replace(/\/$/, ''), options);
   return openDirectory(path, { mayBeNew: true });
+}
+
+async function openContainerd(namespace: string | undefined, { containerd, signal }: Pick<OpenOptions, 'containerd' | 'signal'>): Promise<ImageStore> {
+  const { containerdStore } = await import('./containerd/store.ts');
+  return containerdStore({ ...(signal === undefined ? {} : { signal }), ...containerd, ...(namespace === undefined || namespace === '' ? {} : { namespace }) });
 }
 
 /** What an archive holds is found by looking, whichever way it is spelled; docker 25 and later write both kinds into one. */

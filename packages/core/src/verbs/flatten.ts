@@ -10,7 +10,7 @@ import { rewriteImage } from '../edit/rewrite.ts';
 import type { EditableImage, ImageEdit, RewriteOptions, RewrittenManifest } from '../edit/rewrite.ts';
 import { OciTarError } from '../errors.ts';
 import { openImage } from '../image/layers.ts';
-import type { OpenImageOptions, OpenedImage } from '../image/layers.ts';
+import type { OpenedImage } from '../image/layers.ts';
 import type { Gap } from '../image/plan.ts';
 import type { PushOptions } from '../image/push.ts';
 import { asOwnImage } from '../image/referrers.ts';
@@ -21,6 +21,8 @@ import { mergeLayers } from '../layer/merge.ts';
 import type { MergeRules } from '../layer/merge-state.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { onlyImage } from './copy.ts';
+import { imageOf } from './image-request.ts';
+import type { ImageRequest } from './image-request.ts';
 import { Staging } from './staging.ts';
 
 /** How layers are merged. */
@@ -120,37 +122,25 @@ async function flattenedLayer(staging: Staging, image: EditableImage, request: F
   }
 }
 
-export interface MergedTarRequest extends MergeChoice, OpenImageOptions {
-  readonly source: ImageStore;
-  /** The image; may be left out where the source has just one. */
-  readonly reference?: string;
-  readonly signal?: AbortSignal;
-}
+export interface MergedTarRequest extends MergeChoice, ImageRequest {}
 
 /**
  * The root filesystem of an image of one platform as a plain tar, without whiteouts; not a byte comes before every layer was read and
  * verified. Errors of `openImage` and `mergeLayers`.
  */
 export async function* mergedTar(request: MergedTarRequest): ByteStream {
-  const { source } = request;
-  const { descriptor } = request.reference === undefined ? await onlyImage(source) : await source.resolve(request.reference);
-  yield* mergedBytes(await openImage(source, descriptor, request), 0, request);
+  yield* mergedBytes(await imageOf(request), 0, request);
 }
 
 function mergedBytes({ layers }: OpenedImage, keepBase: number, { mergeLimits, signal, duplicates, danglingLinks }: MergeChoice & { readonly signal?: AbortSignal }): ByteStream {
-  return mergeLayers(
-    layers
-      .slice(keepBase)
-      .map((layer) => ({ read: () => layer.read(), isPlain: true }))
-      .toReversed(),
-    {
-      hasBase: keepBase > 0,
-      ...(mergeLimits === undefined ? {} : { limits: mergeLimits }),
-      ...(signal === undefined ? {} : { signal }),
-      ...(duplicates === undefined ? {} : { duplicates }),
-      ...(danglingLinks === undefined ? {} : { danglingLinks }),
-    },
-  );
+  const inputs = layers.map((layer) => ({ read: () => layer.read(), isPlain: true }));
+  return mergeLayers(inputs.slice(keepBase).toReversed(), {
+    ...(keepBase === 0 ? {} : { base: inputs.slice(0, keepBase).toReversed() }),
+    ...(mergeLimits === undefined ? {} : { limits: mergeLimits }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(duplicates === undefined ? {} : { duplicates }),
+    ...(danglingLinks === undefined ? {} : { danglingLinks }),
+  });
 }
 
 async function* watched(bytes: ByteStream, verifier: Verifier): ByteStream {

@@ -1,7 +1,7 @@
 import { createSpool } from '#runtime/spool';
 import { Verifier } from '../bytes/digest.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
-import { isOciTarError } from '../errors.ts';
+import { OciTarError, isOciTarError } from '../errors.ts';
 import { makePlan } from '../image/make-plan.ts';
 import type { PlanOptions } from '../image/make-plan.ts';
 import type { Plan } from '../image/plan.ts';
@@ -38,9 +38,16 @@ export class Staging {
   }
 
   async add(bytes: ByteStream): Promise<Pick<StagedBlob, 'digest' | 'size'>> {
-    const { digest, size, source } = this.#session?.stage === undefined ? await this.#spooled(bytes) : await this.#session.stage(bytes);
-    this.#blobs.set(digest, source());
-    return { digest, size };
+    const staged = this.#session?.stage === undefined ? await this.#spooled(bytes) : await this.#session.stage(bytes);
+    this.#blobs.set(staged.digest, staged.source());
+    return { digest: staged.digest, size: staged.size };
+  }
+
+  /** What was added under a digest. */
+  open(digest: Digest): ByteSource {
+    const source = this.#blobs.get(digest);
+    if (source === undefined) throw new OciTarError('NOT_FOUND', `nothing is staged as ${digest}`, { side: 'target', subject: digest });
+    return source;
   }
 
   /** Plans the images over `source` and what was added, and moves all that into the target. Ends the staging. */

@@ -2,6 +2,7 @@ import { writeTree } from '#runtime/write-tree';
 import { counted } from '../bytes/stream.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
+import { openImage } from '../image/layers.ts';
 import type { ImageLayer, OpenedImage } from '../image/layers.ts';
 import type { ImageStore } from '../image/store.ts';
 import { mergedEntries } from '../layer/merged-entries.ts';
@@ -39,7 +40,9 @@ const leastSize = 2 ** 30;
 export async function unpackImage(request: UnpackRequest): Promise<UnpackReport> {
   const { directory, signal, rootless, handles, writeLimits = {}, duplicates = 'error' } = request;
   const reading = new Reading(request);
-  const image = await imageOf({ ...request, source: reading.watched(request.source) });
+  const { descriptor } = await imageOf(request);
+  // Once more, so that it is read through what counts.
+  const image = await openImage(reading.watched(request.source), descriptor, request.limits === undefined ? {} : { limits: request.limits });
   const stored = image.layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
   const twice = duplicates === 'last';
   request.onTotal?.(twice ? 2 * stored : stored);

@@ -4,7 +4,7 @@ import { Turns } from '../turns.ts';
 import { defaultWriteLimits } from '../tree-writer.ts';
 import type { WriteEntry, WriteLimits, WriteReport, WriteTreeOptions } from '../tree-writer.ts';
 import { errnoOf, mapErrno } from './errno.ts';
-import { Owners, attributesOf, impliedDirectory } from './tree-writer/attributes.ts';
+import { Owners, attributesOf } from './tree-writer/attributes.ts';
 import type { Attributes } from './tree-writer/attributes.ts';
 import { Directories, hasHandles, inTheWay } from './tree-writer/directories.ts';
 import type { Directory } from './tree-writer/directories.ts';
@@ -110,7 +110,7 @@ class TreeWriter {
     }
     if (path === '') throw unsafe(path, `is the root, which cannot be a ${entry.type}`);
     checkNoWhiteout(path);
-    if (this.#directories.get(path) !== undefined || this.#specials.has(path)) throw inTheWay(path, false);
+    if (this.#directories.get(path) !== undefined || this.#specials.has(path) || this.#leftOut.has(path)) throw inTheWay(path, false);
     const parent = this.#directories.need(parentOf(path));
     if (entry.type === 'hardlink') return this.#link(entry, path, parent);
     if (!(await this.#make(entry, path, parent))) return void this.#leftOut.add(path);
@@ -191,7 +191,7 @@ class TreeWriter {
   }
 
   #finish(directory: Directory<Attributes>): void {
-    const attributes = directory.attributes ?? impliedDirectory;
+    const attributes = directory.attributes ?? this.#owners.impliedDirectory;
     this.#directories.confirm(directory);
     if (this.#guardedBy === 'handles') return this.#owners.ofHandle(this.#directories.handle(directory), attributes, directory.path);
     this.#owners.ofPath(this.#directories.at(directory, '.'), attributes, directory.path);

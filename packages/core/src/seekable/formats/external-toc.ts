@@ -12,7 +12,7 @@ import { jsonOfGzippedTar, tocOfGzippedTar, tocTar } from './toc-tar.ts';
 
 const magic = 'STARGZEXTERNALTOC';
 
-/** The descriptor of the TOC that goes with a layer; undefined where it could not be found. */
+/** The TOC blob that goes with a layer (`TocAndFooter.externalToc`), or what fetches it; undefined where there is none at hand. */
 export type ExternalToc = ByteSource | (() => Promise<ByteSource>) | undefined;
 
 /**

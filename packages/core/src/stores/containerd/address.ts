@@ -3,12 +3,10 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { OciTarError } from '../../errors.ts';
 import { errnoOf } from '../../runtime/node/errno.ts';
+import { isNamespaceName } from './location.ts';
 
 const standardAddress = '/run/containerd/containerd.sock';
 const standardNamespace = 'default';
-
-/** A namespace's name is an identifier of containerd: letters and digits, with single `.`, `_` or `-` in between, at most 76 bytes. */
-const identifier = /^(?=.{1,76}$)[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,10 +28,6 @@ export function namespaceName(given: string | undefined, env: Environment): stri
   });
 }
 
-export function isNamespaceName(text: string): boolean {
-  return identifier.test(text);
-}
-
 /** Returns when something accepts a connection at the socket. ENGINE where there is none, FORBIDDEN with whom it belongs to. */
 export async function probe(path: string): Promise<void> {
   const failure = await new Promise<unknown>((done) => {
@@ -47,7 +41,8 @@ export async function probe(path: string): Promise<void> {
   if (failure !== undefined) throw await connectFailure(failure, path);
 }
 
-async function connectFailure(cause: unknown, path: string): Promise<OciTarError> {
+/** What a failed connection means, with what to do about it. */
+export async function connectFailure(cause: unknown, path: string): Promise<OciTarError> {
   const errno = errnoOf(cause);
   if (errno === 'EACCES' || errno === 'EPERM') return new OciTarError('FORBIDDEN', `${path} may not be used by this user`, { subject: path, cause, hint: await ownerHint(path) });
   if (errno === 'ENOENT' || errno === 'ENOTDIR') {

@@ -52,7 +52,8 @@ export function engineError(error: unknown, what: string, subject: string, signa
   const failure = callFailure(error);
   if (isOciTarError(error) || failure === undefined) return error;
   const { code, details } = failure;
-  if (code === grpcStatus.unavailable || /connection dropped|RST_STREAM|ECONNRESET/i.test(details)) {
+  // Cancelled, and not by us: its side of the connection was closed.
+  if (code === grpcStatus.unavailable || code === grpcStatus.cancelled || /connection dropped|RST_STREAM|ECONNRESET/i.test(details)) {
     return new OciTarError('ENGINE', `containerd went away while it was to ${what}: ${details}`, { subject, cause: error, hint: 'See its log, and run the same again: what it has already is not sent twice.' });
   }
   const known = /no space left on device|disk quota exceeded/i.test(details) ? 'NO_SPACE' : codes.get(code);

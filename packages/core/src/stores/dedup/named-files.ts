@@ -8,7 +8,7 @@ import { payloadName } from '../../tar/split/assemble.ts';
 import type { NamedKey, PayloadSource, PayloadWriter } from '../../tar/split/payloads.ts';
 import { StagedPayload, writeWhole } from './payload-directory.ts';
 import type { OpenPayloadSink, PayloadCounts } from './payload-directory.ts';
-import { payloadFile } from './payload-file.ts';
+import { payloadFile, readPayload } from './payload-file.ts';
 
 /**
  * A directory tree of payloads by their names in the archive, as upstream's tool reads them. Nothing is written outside of it:
@@ -123,18 +123,21 @@ const mostLinks = 40;
 export function namedFilesSource(root: string): PayloadSource {
   /** Folders that have been looked at, by name, with where they really are. */
   const folders = new Map<string, Buffer>();
+  const placeOf = (key: NamedKey): Buffer => {
+    const parts = partsOf(key);
+    const above = Buffer.concat(parts.slice(0, -1).flatMap((part) => [slash, part])).toString('latin1');
+    const folder = folders.get(above) ?? insideOf(Buffer.from(root), parts.slice(0, -1), key);
+    folders.set(above, folder);
+    return Buffer.concat([folder, slash, parts.at(-1) ?? dot]);
+  };
   return {
     open(key) {
       if ('digest' in key) {
         throw new OciTarError('UNSUPPORTED', `the metadata name the payload ${key.digest} by its digest, and ${root} has files by name`, { subject: root });
       }
-      const parts = partsOf(key);
-      const above = Buffer.concat(parts.slice(0, -1).flatMap((part) => [slash, part])).toString('latin1');
-      const folder = folders.get(above) ?? insideOf(Buffer.from(root), parts.slice(0, -1), key);
-      folders.set(above, folder);
-      const place = Buffer.concat([folder, slash, parts.at(-1) ?? dot]);
-      return payloadFile(place, key);
+      return payloadFile(placeOf(key), key);
     },
+    readInto: (key, target) => !('digest' in key) && readPayload(placeOf(key), target),
   };
 }
 

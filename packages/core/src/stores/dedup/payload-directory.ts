@@ -10,7 +10,7 @@ import { digestParts } from '../../spec/digest.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { payloadName } from '../../tar/split/assemble.ts';
 import type { ContentKey, PayloadKey, PayloadSink, PayloadSource, PayloadWriter } from '../../tar/split/payloads.ts';
-import { payloadFile } from './payload-file.ts';
+import { payloadFile, readPayload } from './payload-file.ts';
 
 /** What a sink has taken so far. */
 export interface PayloadCounts {
@@ -180,5 +180,6 @@ export function payloadSource(root: string): PayloadSource {
       }
       return payloadFile(join(root, payloadPath(key.digest)), key);
     },
+    readInto: (key, target) => 'digest' in key && readPayload(join(root, payloadPath(key.digest)), target),
   };
 }

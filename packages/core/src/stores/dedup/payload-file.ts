@@ -41,6 +41,32 @@ export function payloadFile(path: string | Buffer, key: PayloadKey): ByteSource 
   }
 }
 
+/**
+ * Reads a payload's file into an array of its size. False where that cannot be done just so; whoever opens it is told why.
+ */
+export function readPayload(path: string | Buffer, target: Uint8Array): boolean {
+  let file: number;
+  try {
+    file = openSync(path, openFlags);
+  } catch {
+    return false;
+  }
+  try {
+    const stats = fstatSync(file);
+    if (!stats.isFile() || stats.size !== target.length) return false;
+    for (let filled = 0; filled < target.length; ) {
+      const count = readSync(file, target, filled, target.length - filled, filled);
+      if (count === 0) return false;
+      filled += count;
+    }
+    return true;
+  } catch {
+    return false;
+  } finally {
+    closeSync(file);
+  }
+}
+
 function longFile(path: string | Buffer, size: number): ByteSource {
   return {
     size,

@@ -74,7 +74,10 @@ export async function* assemble(metadata: ByteStream, payloads: PayloadSource, o
       size += piece.kind === 'raw' ? piece.bytes.length : piece.key.size;
       if (size > limits.archive) throw overLimit('the archive has a number of bytes that is', limits.archive);
       if (piece.kind === 'raw') output.bytes(piece.bytes);
-      else {
+      else if (piece.key.size <= wholePayload && payloads.readInto?.(piece.key, output.room(piece.key.size)) === true) {
+        await check(output.room(piece.key.size), piece);
+        output.advance(piece.key.size);
+      } else {
         const source = await opened(payloads, piece.key);
         if (piece.key.size <= wholePayload) output.bytes(await checkedWhole(source, piece));
         else {
@@ -106,17 +109,22 @@ async function opened(payloads: PayloadSource, key: PayloadKey): Promise<ByteSou
   });
 }
 
-async function checkedWhole(source: ByteSource, { key, crc }: Payload): Promise<Uint8Array> {
-  const bytes = await collect(source.read(), key.size, `the payload ${payloadName(key)}`);
+async function checkedWhole(source: ByteSource, piece: Payload): Promise<Uint8Array> {
+  const bytes = await collect(source.read(), piece.key.size, `the payload ${payloadName(piece.key)}`);
+  await check(bytes, piece);
+  return bytes;
+}
+
+/** Compares size and checksum of a whole payload. */
+async function check(bytes: Uint8Array, { key, crc }: Payload): Promise<void> {
   if ('digest' in key) {
     const verifier = new Verifier(key, { subject: `the payload ${key.digest}` });
     await verifier.update(bytes);
     await verifier.finish();
-    return bytes;
+    return;
   }
   if (bytes.length !== key.size) throw shorter(key, bytes.length);
   compareCrc(key, crc64(bytes), crc);
-  return bytes;
 }
 
 async function* checkedPassing(source: ByteSource, { key, crc }: Payload): ByteStream {

@@ -2,6 +2,8 @@ import { runSize } from '../../bytes/stream.ts';
 import { encodeText } from '../text.ts';
 import { base64Length, encodeBase64 } from './base64.ts';
 
+const shortText = 128;
+
 /** Gathers small pieces into runs that are worth a hand-over. */
 export class Output {
   #buffer = new Uint8Array(2 * runSize);
@@ -27,8 +29,27 @@ export class Output {
     this.#length += bytes.length;
   }
 
+  /** As UTF-8. Short ASCII is written as it is read: an encoder takes three times as long for it. */
   text(text: string): void {
-    this.bytes(encodeText(text));
+    const { length } = text;
+    if (length > shortText) return this.bytes(encodeText(text));
+    this.#reserve(length);
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) return this.bytes(encodeText(text));
+      this.#buffer[this.#length + i] = code;
+    }
+    this.#length += length;
+  }
+
+  /** Room for `size` bytes after what was gathered; they count after `advance`, and must be written at once. */
+  room(size: number): Uint8Array {
+    this.#reserve(size);
+    return this.#buffer.subarray(this.#length, this.#length + size);
+  }
+
+  advance(size: number): void {
+    this.#length += size;
   }
 
   base64(bytes: Uint8Array): void {

@@ -38,6 +38,11 @@ export interface PayloadWriter<K extends PayloadKey> {
 export interface PayloadSource {
   /** NOT_FOUND; UNSUPPORTED for a key of the other kind. */
   open(key: PayloadKey): Promise<ByteSource> | ByteSource;
+  /**
+   * Puts a short payload into `target`, which has its size, where that is possible at once: saves an array and a copy for each.
+   * False where it has to be opened instead, also where its size is another one.
+   */
+  readInto?(key: PayloadKey, target: Uint8Array): boolean;
 }
 
 /** Keeps none, where only the metadata are wanted. */

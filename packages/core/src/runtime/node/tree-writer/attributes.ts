@@ -16,9 +16,6 @@ export function attributesOf(entry: WriteEntry): Attributes {
   return { mode: (entry.mode ?? (entry.type === 'directory' ? 0o755 : 0o644)) & 0o7777, uid: entry.uid ?? 0, gid: entry.gid ?? 0, mtime: entry.mtime ?? 0 };
 }
 
-/** Of a directory that no entry speaks of. */
-export const impliedDirectory: Attributes = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
-
 /** How many paths of a kind are named in the report. */
 const mostNamed = 20;
 
@@ -35,6 +32,12 @@ export class Owners {
 
   get rootless(): boolean {
     return this.#rootless;
+  }
+
+  /** Of a directory that no entry speaks of. */
+  get impliedDirectory(): Attributes {
+    const owner = this.#rootless ? { uid: this.#uid, gid: this.#gid } : { uid: 0, gid: 0 };
+    return { mode: 0o755, ...owner, mtime: 0 };
   }
 
   leave(kind: LeftOutKind, path: TreePath, count = 1): void {

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, constants, fstatSync, openSync, opendirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import type { Dir } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { chmod, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Turns } from '../../turns.ts';
 import { randomHex } from '../builtins.ts';
 import { errnoOf } from '../errno.ts';
@@ -31,7 +32,7 @@ interface Level {
  * Resolves without an error where something cannot be removed: whoever cleans up has another error to tell.
  */
 export async function removeTree(place: string, root: Identity, handles: boolean): Promise<void> {
-  if (!handles) return rm(place, { recursive: true, force: true, maxRetries: 2 }).catch(() => {});
+  if (!handles) return removeByPath(place);
   const turns = new Turns();
   const stack: Level[] = [];
   try {
@@ -58,6 +59,22 @@ export async function removeTree(place: string, root: Identity, handles: boolean
   } finally {
     for (const level of stack) shut(level);
   }
+}
+
+async function removeByPath(place: string): Promise<void> {
+  const removal = () => rm(place, { recursive: true, force: true, maxRetries: 2 });
+  await removal()
+    .catch(async () => {
+      await unlock(place);
+      await removal();
+    })
+    .catch(() => {});
+}
+
+/** Lets the owner into the directories below, whatever their modes are. */
+async function unlock(place: string): Promise<void> {
+  await chmod(place, 0o700);
+  for (const entry of await readdir(place, { withFileTypes: true })) if (entry.isDirectory()) await unlock(join(place, entry.name));
 }
 
 function shut(level: Level | undefined): void {

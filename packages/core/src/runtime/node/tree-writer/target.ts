@@ -34,9 +34,13 @@ export function openTarget(path: string, handles: boolean): Target {
     return {
       place: handle === undefined ? join(parent, temporary) : within(temporary),
       commit(made) {
-        const found = lstatSync(within(temporary), { bigint: true, throwIfNoEntry: false });
-        if (found?.ino !== made.ino || found.dev !== made.dev) throw new OciTarError('CONFLICT', `${join(parent, temporary)} was replaced by another process`, { side: 'target', subject: path });
+        const confirm = (child: string) => {
+          const found = lstatSync(within(child), { bigint: true, throwIfNoEntry: false });
+          if (found?.ino !== made.ino || found.dev !== made.dev) throw new OciTarError('CONFLICT', `${join(parent, child)} was replaced by another process`, { side: 'target', subject: path });
+        };
+        confirm(temporary);
         rename(within(temporary), within(name), path);
+        confirm(name);
       },
       close() {
         if (handle !== undefined) closeSync(handle);

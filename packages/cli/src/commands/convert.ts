@@ -1,0 +1,178 @@
+import { readFileSync } from 'node:fs';
+import {
+  codecByName,
+  compressedForm,
+  convertImage,
+  estargz,
+  externalTocCompressor,
+  externalTocDecompressor,
+  formatPlatform,
+  normalizeName,
+  openTarget,
+  parseLocation,
+  seekableForm,
+  tocDigestAnnotation,
+  bytesSource,
+} from '@oci-tar/core';
+import type { ConvertReport, LayerForm, Location } from '@oci-tar/core';
+import { defineCommand } from '../command.ts';
+import { note, print } from '../context.ts';
+import type { Context } from '../context.ts';
+import { UsageError } from '../failure.ts';
+import { flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
+import { displayName, imageJson, noteGaps } from '../outcome.ts';
+import { archiveOutput } from '../outputs.ts';
+import { imageAt, placeOf, withSource } from '../places.ts';
+import { counted, formatSize } from '../style.ts';
+
+const forms = ['estargz', 'zstd-chunked', 'zstd', 'gzip', 'uncompressed'] as const;
+
+export const command = defineCommand({
+  spec: '<source> <target>',
+  words: {
+    source: 'A name in the local store, or a place such as oci:DIR[:REF], oci-archive:FILE[:REF]',
+    target: 'The new image: a name in the local store, or where to, spelled as for copy',
+  },
+  options: {
+    estargz: flagOption('Layers that can be read in pieces and are gzip to everyone else'),
+    'zstd-chunked': flagOption('Layers that can be read in pieces and are zstd to everyone else'),
+    zstd: flagOption('Layers compressed with zstd'),
+    gzip: flagOption('Layers compressed with gzip'),
+    uncompressed: flagOption('Plain layers'),
+    level: { type: 'number', requiresArg: true, describe: 'How hard to compress: gzip 1 to 9, zstd 1 to 22', coerce: (given: number | readonly number[] | undefined) => (typeof given === 'object' ? given.at(-1) : given) },
+    'chunk-size': textOption('The most bytes of a file that are read together; 4194304 by default'),
+    'min-chunk-size': textOption('Small files share what is compressed together until it has so many bytes: smaller layers; not for stargz-snapshotter before v0.13'),
+    prioritize: textOption('A file with paths, one a line: these files come first in their layers, to be fetched ahead'),
+    'allow-missing-prioritized': flagOption('No error for a path of --prioritize that no layer has'),
+    'external-toc': flagOption('The tables of contents go into an image of their own, whose tag ends in -esgztoc'),
+    'keep-diff-id': flagOption('Keeps every byte of the unpacked layers, with --external-toc: the image ID stays'),
+    oci: flagOption("OCI's media types"),
+    docker: flagOption("docker's media types, which have no annotations"),
+    platform: { ...platformOptions.platform },
+    'all-platforms': { ...platformOptions['all-platforms'] },
+    ...referrerOptions,
+    referrers: flagOption('Takes along copies of what refers to the image, which refer to the new one; a signature in them is still one of the old'),
+  },
+  examples: [
+    ['oci-tar convert app:1 app:1-esgz --estargz', 'for stargz-snapshotter'],
+    ['oci-tar convert app:1 app:1-esgz --estargz --prioritize files.txt', 'with what is needed first in front'],
+    ['oci-tar convert oci-archive:app.tar oci-archive:small.tar:app:1 --zstd --level 19', 'smaller, out of an archive into another'],
+    ['oci-tar convert app:1 app:docker --gzip --docker', "for tools that know docker's media types only"],
+  ],
+  remarks: 'A layer that has the form already stays as it is, unless --level is given. Every new layer is read back and verified before the image gets its name. The same image and flags give the same bytes.',
+  async run([word = '', to = ''], options, context) {
+    const form = formOf(options, context);
+    if (options.oci === true && options.docker === true) throw new UsageError('--oci and --docker exclude each other');
+    if (options.docker === true && form.annotated) note(context, `docker's media types have no annotations: nobody can vouch for the tables of contents of these layers`);
+    const location = targetOf(to);
+    if (location.scheme === 'oci-archive' || location.scheme === 'docker-archive') archiveOutput(context, location.path ?? '');
+    const place = placeOf(word);
+    const report = await withSource(context, place, async (source) => {
+      const image = await imageAt(source, place);
+      const target = await openTarget(location, { store: context.store, signal: context.signal, style: 'plain' });
+      context.progress.start('converting');
+      return convertImage({
+        source,
+        reference: place.reference ?? image.name ?? image.descriptor.digest,
+        target,
+        name: nameAt(location),
+        form,
+        missingPrioritized: options['allow-missing-prioritized'] === true ? 'report' : 'error',
+        ...(options.oci === true ? { mediaTypes: 'oci' as const } : options.docker === true ? { mediaTypes: 'docker' as const } : {}),
+        ...platformsOf({ ...options, 'rewrite-index': undefined }),
+        ...referrersOf(options),
+        signal: context.signal,
+        onEvent: (event) => context.progress.event(event),
+      }).finally(() => target.close());
+    });
+    for (const path of report.missingPrioritized) note(context, `no layer has ${path}`);
+    noteGaps(context, report.gaps);
+    return print(context, { json: reportJson(report, to), text: reportText(report, form), names: [report.image.descriptor.digest] });
+  },
+});
+
+interface FormFlags extends Readonly<Partial<Record<(typeof forms)[number] | 'external-toc' | 'keep-diff-id', boolean | undefined>>> {
+  readonly level: number | undefined;
+  readonly 'chunk-size': string | undefined;
+  readonly 'min-chunk-size': string | undefined;
+  readonly prioritize: string | undefined;
+}
+
+/** Flags that only layers have that can be read in pieces. */
+const seekableFlags = ['chunk-size', 'min-chunk-size', 'prioritize'] as const;
+const estargzFlags = ['external-toc', 'keep-diff-id'] as const;
+
+function formOf(options: FormFlags, context: Context): LayerForm {
+  const [chosen, ...others] = forms.filter((form) => options[form] === true);
+  if (chosen === undefined || others.length > 0) throw new UsageError('say what the layers are to become', `Add one of ${forms.map((form) => `--${form}`).join(', ')}.`);
+  const { signal } = context;
+  const level = levelOf({ level: options.level, compress: undefined });
+  if (chosen !== 'estargz' && chosen !== 'zstd-chunked') {
+    const useless = [...seekableFlags, ...estargzFlags].find((flag) => options[flag] !== undefined);
+    if (useless !== undefined) throw new UsageError(`--${useless} is of layers that can be read in pieces`, 'Add --estargz or --zstd-chunked.');
+    if (chosen === 'uncompressed' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but nothing is compressed');
+    return compressedForm(codecByName(chosen === 'uncompressed' ? 'none' : chosen), { ...level, signal });
+  }
+  if (options['keep-diff-id'] === true && options['external-toc'] !== true) throw new UsageError('a table of contents in the layer changes its diffID', 'Add --external-toc.');
+  if (options['keep-diff-id'] === true && options.prioritize !== undefined) throw new UsageError('with --keep-diff-id the files keep their order');
+  const minChunkSize = bytesOf(options['min-chunk-size'], '--min-chunk-size');
+  const chunkSize = bytesOf(options['chunk-size'], '--chunk-size');
+  const common = {
+    ...(chunkSize === undefined ? {} : { chunkSize }),
+    ...(minChunkSize === undefined ? {} : { minChunkSize }),
+    ...(options.prioritize === undefined ? {} : { prioritizedFiles: pathsIn(options.prioritize) }),
+    ...(options['keep-diff-id'] === true ? { lossless: true } : {}),
+    signal,
+  };
+  if (chosen === 'zstd-chunked') throw new UsageError('zstd:chunked is not written yet');
+  if (options['external-toc'] !== true) return seekableForm({ name: chosen, annotation: tocDigestAnnotation, compressor: estargz(level), ...common });
+  return seekableForm({
+    name: chosen,
+    annotation: tocDigestAnnotation,
+    compressor: externalTocCompressor(level),
+    decompressor: (toc) => externalTocDecompressor(toc === undefined ? undefined : bytesSource(toc)),
+    ...common,
+  });
+}
+
+function bytesOf(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,12}$/.test(text)) return Number(text);
+  throw new UsageError(`${flag} takes a number of bytes`);
+}
+
+function pathsIn(file: string): readonly string[] {
+  return readFileSync(file, 'utf8').split(/\r?\n/).filter((line) => line !== '');
+}
+
+function targetOf(word: string): Location {
+  if (word === '-') throw new UsageError('convert writes no image to standard output', 'Convert into the store, then use oci-tar export IMAGE -.');
+  return word.includes(':') ? parseLocation(word) : placeOf(word);
+}
+
+function nameAt({ scheme, reference }: Location): string | null {
+  if (reference === undefined) {
+    if (scheme === 'store') throw new UsageError('the new image has no name', 'Write it after the colon: store:NAME');
+    return null;
+  }
+  return scheme === 'store' || scheme === 'docker-archive' ? normalizeName(reference) : reference;
+}
+
+function reportJson({ image, from, manifests, layers, tocImage, missingPrioritized, referrers }: ConvertReport, target: string): object {
+  return {
+    target,
+    ...imageJson(image),
+    from: from.digest,
+    manifests: manifests.map(({ platform, from, to }) => ({ platform: formatPlatform(platform), from: from.digest, digest: to.digest })),
+    layers: layers.map(({ from, to }) => ({ from: from.digest, fromSize: from.size, digest: to.digest, size: to.size, mediaType: to.mediaType, ...(to.annotations === undefined ? {} : { annotations: to.annotations }) })),
+    ...(tocImage === undefined ? {} : { tocImage: imageJson(tocImage) }),
+    ...(missingPrioritized.length === 0 ? {} : { missingPrioritized }),
+    ...(referrers.length === 0 ? {} : { referrers: referrers.map(imageJson) }),
+  };
+}
+
+function reportText({ image, layers, tocImage }: ConvertReport, form: LayerForm): string {
+  const [before, after] = [layers.reduce((sum, { from }) => sum + from.size, 0), layers.reduce((sum, { to }) => sum + to.size, 0)];
+  const what = layers.length === 0 ? `every layer is ${form.name} already\n` : `${counted(layers.length, 'layer')} to ${form.name}: ${formatSize(before)} before, ${formatSize(after)} now\n`;
+  return `${displayName(image)}  ${image.descriptor.digest}\n${what}${tocImage === undefined ? '' : `${displayName(tocImage)}  ${tocImage.descriptor.digest}\n`}`;
+}

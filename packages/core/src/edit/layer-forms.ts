@@ -1,0 +1,100 @@
+import { digestStream, verified } from '../bytes/digest.ts';
+import type { ByteSource, ByteStream } from '../bytes/types.ts';
+import type { Codec } from '../compression/codec.ts';
+import { codecByName, codecForMediaType } from '../compression/codecs.ts';
+import { OciTarError } from '../errors.ts';
+import type { ImageLayer } from '../image/layers.ts';
+import { buildSeekable } from '../seekable/build.ts';
+import type { BuildOptions } from '../seekable/build.ts';
+import type { Decompressor } from '../seekable/format.ts';
+import { openSeekable } from '../seekable/open.ts';
+import { verifyContent } from '../seekable/verify.ts';
+import type { Digest } from '../spec/digest.ts';
+
+/** A layer in its new form, being written. */
+export interface NewLayer {
+  readonly blob: ByteStream;
+  /** To be asked when the blob has been read to its end. */
+  report(): NewLayerReport;
+}
+
+export interface NewLayerReport {
+  readonly diffID: Digest;
+  /** For the layer's descriptor. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** A blob that goes beside the layer: its TOC. */
+  readonly externalToc?: Uint8Array;
+  /** Prioritized files that the layer does not have. */
+  readonly missing?: readonly string[];
+}
+
+/** A form that layers can be given. One is an object of this kind. */
+export interface LayerForm {
+  readonly name: string;
+  readonly codec: Codec;
+  /** Whether it says more of a layer than docker's media types can hold. */
+  readonly annotated: boolean;
+  /** Whether a layer has this form already. */
+  isOf(layer: ImageLayer): boolean;
+  write(layer: ImageLayer): NewLayer;
+  /** Reads a layer that was written, once more, and throws where it is not what the report says. */
+  check(blob: ByteSource, report: NewLayerReport): Promise<void>;
+}
+
+/** Plain layers, or such that are compressed as a whole. The same codec and no level: they stay. */
+export function compressedForm(codec: Codec, options: { readonly level?: number; readonly signal?: AbortSignal } = {}): LayerForm {
+  const { level } = options;
+  return {
+    name: codec.name,
+    codec,
+    annotated: false,
+    isOf: ({ descriptor }) => level === undefined && codecForMediaType(descriptor.mediaType) === codec,
+    write: (layer) => ({ blob: codec.compress(layer.read(), level === undefined ? {} : { level }), report: () => ({ diffID: layer.diffID }) }),
+    check: (blob, report) => checkDiffID(codec, blob, report),
+  };
+}
+
+export interface SeekableFormOptions extends Omit<BuildOptions, 'prioritizedFiles'> {
+  /** What the form is called: `estargz`. */
+  readonly name: string;
+  /** A layer that is annotated with this is of the form already. */
+  readonly annotation: string;
+  /** Reads the form, beside eStargz. */
+  readonly decompressor?: (externalToc: Uint8Array | undefined) => Decompressor;
+  readonly prioritizedFiles?: readonly string[];
+}
+
+/** Layers that can be read in pieces. */
+export function seekableForm({ name, annotation, decompressor, ...options }: SeekableFormOptions): LayerForm {
+  const codec = codecByName((options.compressor?.suffix ?? '+gzip').slice(1));
+  return {
+    name,
+    codec,
+    annotated: true,
+    isOf: ({ descriptor }) => descriptor.annotations?.[annotation] !== undefined && codecForMediaType(descriptor.mediaType) === codec,
+    write(layer) {
+      // A file may be in any layer: which ones are in none is told for the whole image.
+      const build = buildSeekable(layer.read(), { ...options, missingPrioritized: 'report' });
+      return {
+        blob: build.blob,
+        report: () => {
+          const { diffID, annotations, externalToc, missingPrioritized } = build.report();
+          return { diffID, annotations, missing: missingPrioritized, ...(externalToc === undefined ? {} : { externalToc }) };
+        },
+      };
+    },
+    async check(blob, report) {
+      await checkDiffID(codec, blob, report);
+      const layer = await openSeekable(blob, decompressor === undefined ? {} : { decompressors: [decompressor(report.externalToc)] });
+      const digest = report.annotations?.[annotation];
+      if (digest !== undefined && digest !== layer.tocDigest) {
+        throw new OciTarError('DIGEST_MISMATCH', `the TOC that was written is ${layer.tocDigest}, expected ${digest}`, { side: 'target', expected: digest, actual: layer.tocDigest });
+      }
+      await verifyContent(layer, options.signal === undefined ? {} : { signal: options.signal });
+    },
+  };
+}
+
+async function checkDiffID(codec: Codec, blob: ByteSource, { diffID }: NewLayerReport): Promise<void> {
+  await digestStream(verified(codec.decompress(blob.read()), { digest: diffID }, 'a converted layer, unpacked,'));
+}

@@ -1,0 +1,39 @@
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Cli } from './support.ts';
+
+describe('convert', () => {
+  it('writes the layers of an image in another form, in the store or out of one archive into another', async () => {
+    const cli = new Cli();
+    await cli.create();
+    const outcome = await cli.run(['convert', 'hello:1', 'hello:z', '--zstd']);
+    expect(outcome).toMatchObject({ status: 0, stdout: expect.stringMatching(/^hello:z {2}sha256:[0-9a-f]{64}\n1 layer to zstd: .* before, .* now\n$/) as string });
+    expect(await cli.json('layers', 'hello:z', '--quick')).toMatchObject({ layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd' }] });
+    await cli.ok('export', 'hello:z', '@z.tar');
+    await cli.ok('convert', '@z.tar', 'oci-archive:@e.tar:hello:e', '--estargz');
+    expect((await cli.run(['verify', '@e.tar'])).status).toBe(0);
+    expect(Buffer.from((await cli.ok('cat', '@e.tar', '/hello.sh')).bytes).toString()).toContain('#!');
+    expect((await cli.run(['convert', 'hello:z', 'hello:zz', '--zstd'])).stdout).toContain('every layer is zstd already');
+  });
+
+  it('gives the same image every time, whatever compressed it before', async () => {
+    const cli = new Cli();
+    await cli.create();
+    await cli.ok('convert', 'hello:1', 'hello:z', '--zstd');
+    const digests = await Promise.all(['hello:1', 'hello:z'].map(async (image) => (await cli.ok('convert', image, 'hello:e', '--estargz', '--level', '9', '-q')).stdout));
+    expect(digests[0]).toBe(digests[1]);
+  });
+
+  it('tells what goes with what', async () => {
+    const cli = new Cli();
+    await cli.create();
+    writeFileSync(cli.path('first.txt'), 'hello.sh\nnone\n');
+    for (const flags of [[], ['--zstd', '--gzip'], ['--zstd', '--chunk-size', '1'], ['--uncompressed', '--level', '3'], ['--estargz', '--keep-diff-id'], ['--gzip', '--oci', '--docker'], ['--estargz', '--chunk-size', 'x'], ['--gzip', '--level', '10']]) {
+      expect(await cli.run(['convert', 'hello:1', 'hello:x', ...flags]), flags.join(' ')).toMatchObject({ status: 2 });
+    }
+    expect(await cli.run(['convert', 'hello:1', 'hello:x', '--estargz', '--prioritize', '@first.txt'])).toMatchObject({ status: 3 });
+    const told = await cli.run(['convert', 'hello:1', 'hello:x', '--estargz', '--prioritize', '@first.txt', '--allow-missing-prioritized']);
+    expect(told).toMatchObject({ status: 0, stderr: expect.stringContaining('no layer has none') as string });
+    expect(await cli.run(['convert', 'hello:none', 'hello:x', '--gzip'])).toMatchObject({ status: 3 });
+  });
+});
