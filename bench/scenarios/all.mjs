@@ -1,4 +1,5 @@
 import { big } from './big.mjs'
+import { containerd } from './containerd.mjs'
 import { flatten } from './flatten.mjs'
 import { many } from './many.mjs'
 import { pack } from './pack.mjs'
@@ -12,6 +13,6 @@ import { unpack } from './unpack.mjs'
  * A scenario gets the bench's context and returns tables:
  * { title, note?, rows, reaches } with rows as measure/rounds.mjs gives them.
  */
-export const SCENARIOS = { export: exportReal, import: importReal, big, many, startup, pack, 'tar-index': tarIndex, 'tar-split': tarSplit, unpack, flatten }
+export const SCENARIOS = { export: exportReal, import: importReal, big, many, containerd, startup, pack, 'tar-index': tarIndex, 'tar-split': tarSplit, unpack, flatten }
 
 export const SCENARIO_NAMES = Object.keys(SCENARIOS)

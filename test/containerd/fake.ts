@@ -180,7 +180,7 @@ export class FakeContainerd {
     this.calls.push('Content/Write');
     let ref: string | undefined;
     try {
-      for await (const message of call) {
+      for await (const message of call.iterator({ destroyOnReturn: false })) {
         const request: Message = message;
         this.written.push({ action: request.action, offset: request.offset, bytes: request.data.byteLength });
         await this.before('Content/Write', request);

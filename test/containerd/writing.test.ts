@@ -1,10 +1,8 @@
-import { copyImage, importStream, mediaTypes } from '@oci-tar/core';
-import type { Content, WriteSession } from '@oci-tar/core';
-import { createReadStream } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportImages } from '@oci-tar/core';
+import { copyImage, exportImages, importStream, mediaTypes } from '@oci-tar/core';
+import type { Content } from '@oci-tar/core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Upload } from '../../packages/core/src/stores/containerd/upload.ts';
 import { Connection } from '../../packages/core/src/stores/containerd/connection.ts';
@@ -13,11 +11,6 @@ import { fakeContainerd, noise, refuse } from './fake.ts';
 import type { FakeContainerd } from './fake.ts';
 import { addImage, failureOf, listedNames, localImage } from './support.ts';
 import { contentOf, oneBlob } from './contents.ts';
-
-const begin = async (store: { begin?: (plan?: undefined, options?: { signal?: AbortSignal }) => Promise<WriteSession> }, signal?: AbortSignal) => {
-  if (store.begin === undefined) throw new Error('it is read-only');
-  return store.begin(undefined, signal === undefined ? {} : { signal });
-};
 
 const labelsOf = (fake: FakeContainerd, digest: string) => fake.content.find(digest).labels;
 
@@ -68,7 +61,7 @@ describe('a containerd that is written', () => {
   it('keeps where an image comes from as labels of its content, and gives it back as annotations', async () => {
     const { fake, store } = await fakeContainerd();
     const { source, image } = await localImage('docker.io/library/hello:1');
-    const session = await begin(store);
+    const session = await store.begin();
     for await (const blob of source.blobs?.() ?? []) await session.push(await contentOf(source, { ...blob, mediaType: blob.digest === image.descriptor.digest ? mediaTypes.manifest : mediaTypes.layer }));
     const annotations = { 'containerd.io/distribution.source.docker.io': 'library/hello,me/hello', 'io.containerd.image.name': 'x', other: 'stays' };
     await session.name('docker.io/library/hello:1', { ...(await contentOf(source, image.descriptor)), descriptor: { ...image.descriptor, annotations } });
@@ -97,7 +90,7 @@ describe('an upload', () => {
     const content = await oneBlob(bytes);
     fake.content.uploads.set(`oci-tar-${content.descriptor.digest}`, bytes.slice(0, 1_234_567));
     let seen = 0;
-    const session = await begin(store);
+    const session = await store.begin();
     await session.push(content, { onBytes: (count) => void (seen += count) });
     expect(fake.written.find(({ action }) => action === 'WRITE')).toMatchObject({ offset: 1_234_567 });
     expect(fake.written.reduce((sum, one) => sum + one.bytes, 0)).toBe(3_000_000 - 1_234_567);
@@ -109,11 +102,11 @@ describe('an upload', () => {
     const { fake, store } = await fakeContainerd();
     const content = await oneBlob(noise(2_000_000));
     fake.content.uploads.set(`oci-tar-${content.descriptor.digest}`, new Uint8Array(1_000_000));
-    await (await begin(store)).push(content);
+    await (await store.begin()).push(content);
     expect([...fake.content.blobs.keys()]).toEqual([content.descriptor.digest]);
     fake.content.blobs.clear();
     fake.content.uploads.set(`oci-tar-${content.descriptor.digest}`, new Uint8Array(5_000_000));
-    await (await begin(store)).push(content);
+    await (await store.begin()).push(content);
     expect([...fake.content.blobs.keys()]).toEqual([content.descriptor.digest]);
   });
 
@@ -121,7 +114,7 @@ describe('an upload', () => {
     const { fake, store } = await fakeContainerd();
     const bytes = noise(1000);
     const content = await oneBlob(bytes);
-    const session = await begin(store);
+    const session = await store.begin();
     await fake.content.add(bytes);
     await session.push(content);
     expect(fake.written.map(({ action }) => action)).toEqual(['STAT']);
@@ -147,7 +140,7 @@ describe('an upload', () => {
       fake.content.uploads.set(ref, bytes.slice(0, looks * 100));
       if (looks === 3) await fake.content.add(bytes);
     };
-    await (await begin(store)).push(content);
+    await (await store.begin()).push(content);
     expect(looks).toBe(3);
     expect(fake.written.every(({ action }) => action === 'STAT')).toBe(true);
   });
@@ -174,7 +167,7 @@ describe('an upload', () => {
     const { fake, store } = await fakeContainerd();
     const { descriptor, ...content } = await oneBlob(noise(1000));
     const wrong: Content = { ...content, descriptor, read: async function* () { yield sent; } };
-    const session = await begin(store);
+    const session = await store.begin();
     expect(await failureOf(session.push(wrong))).toMatchObject({ code, details: { side: 'source' } });
     expect([fake.content.blobs.size, fake.content.uploads.size]).toEqual([0, 0]);
   });
@@ -194,7 +187,7 @@ describe('an upload', () => {
         yield new Uint8Array(1024 * 1024);
       }
     } };
-    const pushed = (await begin(store)).push(reading);
+    const pushed = (await store.begin()).push(reading);
     while (taken === 0) await new Promise((done) => setTimeout(done, 5));
     // Longer than it takes to offer all of it, if nothing held it back.
     await new Promise((done) => setTimeout(done, 100));
@@ -207,7 +200,7 @@ describe('an upload', () => {
   it('of what cannot be kept is refused: another algorithm', async () => {
     const { store } = await fakeContainerd();
     const content = await oneBlob(noise(10));
-    const session = await begin(store);
+    const session = await store.begin();
     const other: Content = { ...content, descriptor: { ...content.descriptor, digest: `sha512:${'0'.repeat(128)}` } };
     expect(await failureOf(session.push(other))).toMatchObject({ code: 'UNSUPPORTED' });
   });
@@ -217,7 +210,7 @@ describe('an upload', () => {
     const content = await oneBlob(noise(10));
     const take = fake.content.take.bind(fake.content);
     fake.content.take = async (request) => ({ ...(await take(request)), offset: 11 });
-    expect(await failureOf((await begin(store)).push(content))).toMatchObject({ code: 'ENGINE', message: expect.stringContaining('11') });
+    expect(await failureOf((await store.begin()).push(content))).toMatchObject({ code: 'ENGINE', message: expect.stringContaining('11') });
   });
 });
 

@@ -2,6 +2,8 @@ import type { Argv, InferredOptionTypes, Options } from 'yargs';
 import type { Context } from './context.ts';
 import { UsageError } from './failure.ts';
 import { globalOptions } from './options.ts';
+import { registryOptions } from './registry-options.ts';
+import type { RegistryValues } from './registry-options.ts';
 import { table } from './style.ts';
 
 type OptionTable = Readonly<Record<string, Options>>;
@@ -25,7 +27,7 @@ export interface CommandDefinition<O extends OptionTable> {
 export type Work = (context: Context) => Promise<number | void>;
 
 /** The options of every command. */
-export type GlobalValues = InferredOptionTypes<typeof globalOptions>;
+export type GlobalValues = InferredOptionTypes<typeof globalOptions> & RegistryValues;
 
 /** A command whose file is loaded, ready for yargs. */
 export interface LoadedCommand {
@@ -60,7 +62,7 @@ export function defineCommand<const O extends OptionTable>(definition: CommandDe
         const given: Readonly<Record<string, unknown>> = values;
         const texts = values._.slice(alone ? 0 : 1).map(String);
         checkCount(texts, spec, `Usage: oci-tar ${name} ${usage}`);
-        if (!fits(given, options) || !fits(given, globalOptions)) throw new Error(`the flags of ${name} were not read as they are declared`);
+        if (!fits(given, options) || !fits(given, globalOptions) || !fits(given, registryOptions)) throw new Error(`the flags of ${name} were not read as they are declared`);
         chosen((context) => definition.run(texts, given, context), given);
       });
     },

@@ -1,3 +1,4 @@
+import type { RegistryOptions } from '@oci-tar/core';
 import type { Io } from './io.ts';
 import type { Progress } from './progress.ts';
 import type { styler } from './style.ts';
@@ -8,6 +9,8 @@ export interface Context {
   readonly io: Io;
   /** The directory of the local store. */
   readonly store: string;
+  /** How registries are spoken to. */
+  readonly registry: RegistryOptions;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly signal: AbortSignal;

@@ -5,6 +5,7 @@ import { commands } from './commands.ts';
 import { UsageError } from './failure.ts';
 import type { Io } from './io.ts';
 import { globalOptions } from './options.ts';
+import { registryOptions, speaksOfRegistries } from './registry-options.ts';
 import { nearest } from './suggest.ts';
 
 /** What a command line asks for: a command, or a text such as help. */
@@ -22,7 +23,7 @@ export async function parseLine(args: readonly string[], io: Io): Promise<Line> 
   const loaded = await loadNamed(words);
   let line: Line | undefined;
   const alone = aloneIn(words, loaded);
-  const parser = parserOf(loaded, alone, io, (work, values) => (line = { kind: 'work', work, values }));
+  const parser = parserOf(loaded, alone, io, speaksOfRegistries(words), (work, values) => (line = { kind: 'work', work, values }));
   // With a callback yargs neither prints nor exits.
   const { error, text, unused } = await new Promise<{ error: Error | undefined | null; text: string; unused: readonly (string | number)[] }>((resolve, reject) => {
     const parsed = parser.parse(words.slice(alone === undefined ? 0 : 1), {}, (error, values, text) => resolve({ error, text, unused: '_' in values ? values._ : [] }));
@@ -51,7 +52,7 @@ function aloneIn(words: readonly string[], loaded: ReadonlyMap<string, LoadedCom
 }
 
 /** The parser with the whole command table; flags are known only of the commands that are loaded. */
-function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, alone: string | undefined, io: Io, chosen: (work: Work, values: GlobalValues) => void): Argv {
+function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, alone: string | undefined, io: Io, registries: boolean, chosen: (work: Work, values: GlobalValues) => void): Argv {
   const parser = yargs([])
     .scriptName('oci-tar')
     .usage('oci-tar <command> [flags]\n\nOCI images as files: export, import, copy, verify and create them, without a daemon.')
@@ -65,7 +66,7 @@ function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, alone: string | un
     })
     .locale('en')
     .detectLocale(false)
-    .options(globalOptions)
+    .options(registries ? { ...globalOptions, ...registryOptions } : globalOptions)
     .strictOptions()
     .exitProcess(false)
     .showHelpOnFail(false)
@@ -99,7 +100,7 @@ function usageError(error: Error, loaded: ReadonlyMap<string, LoadedCommand>): E
   const [, unknown] = /^Unknown arguments?: (.*)$/.exec(error.message) ?? [];
   if (unknown === undefined) return new UsageError(plain(error.message), hint);
   const [first = ''] = unknown.split(', ');
-  const known = [...Object.keys(command?.flags ?? {}), ...Object.keys(globalOptions), 'help', 'version'];
+  const known = [...Object.keys(command?.flags ?? {}), ...Object.keys(globalOptions), ...Object.keys(registryOptions), 'help', 'version'];
   const near = nearest(first, known);
   return new UsageError(`unknown flag: ${first.length === 1 ? '-' : '--'}${first}`, near === undefined ? hint : `Did you mean --${near}?`);
 }

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { OciTarError, isOciTarError, onlyImage, openSource, parseLocation } from '@oci-tar/core';
-import type { ImageStore, Location, NamedImage } from '@oci-tar/core';
+import type { ImageStore, Location, NamedImage, OpenOptions } from '@oci-tar/core';
 import { note } from './context.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './failure.ts';
@@ -23,12 +23,17 @@ export function placeOf(word: string): Location {
   return isDirectory(asArchive.path ?? '') ? parseLocation(`oci:${word}`) : asArchive;
 }
 
+/** How places are opened. */
+export function openOptions(context: Context): OpenOptions {
+  return { store: context.store, signal: context.signal, registry: context.registry, containerd: { env: context.io.env }, onNote: (text) => note(context, text) };
+}
+
 /** Opens a place, hands it on and closes it in the end. */
 export async function withSource<T>(context: Context, location: Location, work: (source: ImageStore) => Promise<T>): Promise<T> {
-  if (location.scheme === 'oci' && location.path !== undefined && !existsSync(location.path)) {
+  if ((location.scheme === 'oci' || location.scheme === 'dedup') && location.path !== undefined && !existsSync(location.path)) {
     throw new OciTarError('NOT_FOUND', `${location.path} does not exist`, { side: 'source', subject: location.path });
   }
-  const source = await naming(location.path ?? '', () => openSource(location, { store: context.store, signal: context.signal, containerd: { env: context.io.env }, onNote: (text) => note(context, text) }));
+  const source = await naming(location.path ?? '', () => openSource(location, openOptions(context)));
   try {
     return await naming(location.path ?? '', () => work(source));
   } finally {

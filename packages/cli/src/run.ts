@@ -4,6 +4,7 @@ import { exitStatus, failureOf, failureText } from './failure.ts';
 import type { Io } from './io.ts';
 import { parseLine } from './parse.ts';
 import { Progress } from './progress.ts';
+import { registryOf } from './registry-options.ts';
 import { Interrupted } from './signals.ts';
 import { storePath } from './store-path.ts';
 import { shown, styler } from './style.ts';
@@ -27,10 +28,17 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function contextOf({ store, json = false, quiet = false }: GlobalValues, io: Io, progress: Progress): Context {
+function contextOf(values: GlobalValues, io: Io, progress: Progress): Context {
+  const { store, json = false, quiet = false } = values;
+  const warn = (text: string) => {
+    if (quiet || json) return;
+    progress.clear();
+    io.stderr.write(shown(`warning: ${text}\n`));
+  };
   return {
     io,
     store: storePath(store, io.env),
+    registry: registryOf(values, { signal: io.signal, env: io.env, onWarning: warn }),
     json,
     quiet,
     signal: io.signal,

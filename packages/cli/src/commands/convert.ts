@@ -22,7 +22,7 @@ import { UsageError } from '../failure.ts';
 import { flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
 import { displayName, imageJson, noteGaps } from '../outcome.ts';
 import { archiveOutput } from '../outputs.ts';
-import { imageAt, placeOf, withSource } from '../places.ts';
+import { imageAt, openOptions, placeOf, withSource } from '../places.ts';
 import { counted, formatSize } from '../style.ts';
 
 const forms = ['estargz', 'zstd-chunked', 'zstd', 'gzip', 'uncompressed'] as const;
@@ -69,7 +69,7 @@ export const command = defineCommand({
     const place = placeOf(word);
     const report = await withSource(context, place, async (source) => {
       const image = await imageAt(source, place);
-      const target = await openTarget(location, { store: context.store, signal: context.signal, style: 'plain' });
+      const target = await openTarget(location, { ...openOptions(context), style: 'plain' });
       context.progress.start('converting');
       return convertImage({
         source,

@@ -7,7 +7,7 @@ import { UsageError } from '../failure.ts';
 import { compressOptions, compressionOf, foreignOf, foreignOptions, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
 import { archiveOutput, checkOutput } from '../outputs.ts';
-import { imageAt, placeOf, withSource } from '../places.ts';
+import { imageAt, openOptions, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<source> <target>',
@@ -43,14 +43,14 @@ export const command = defineCommand({
           checkOutput(target.path ?? '');
           return dryRun(target.scheme === 'docker-archive' ? { ...request, check: checkDockerArchive } : request, context);
         }
-        const place = await openTarget(target, { store: context.store, signal: context.signal, containerd: { env: context.io.env } });
+        const place = await openTarget(target, openOptions(context));
         return dryRun({ ...request, target: place }, context).finally(() => place.close());
       });
     }
     const report = await withSource(context, source, async (opened) => {
       const image = await imageAt(opened, source);
       const { name, style } = nameIn(target, image, source);
-      const place = await openTarget(target, { store: context.store, signal: context.signal, containerd: { env: context.io.env }, style, ...compression });
+      const place = await openTarget(target, { ...openOptions(context), style, ...compression });
       context.progress.start('copying');
       return copyImage({
         source: opened,

@@ -8,7 +8,7 @@ import { lookAt } from '../looking.ts';
 import { compressOptions, flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
 import { displayName, imageJson, noteGaps } from '../outcome.ts';
 import { archiveOutput } from '../outputs.ts';
-import { imageAt, placeOf, withSource } from '../places.ts';
+import { imageAt, openOptions, placeOf, withSource } from '../places.ts';
 import { counted as countedText, formatSize } from '../style.ts';
 import { createdSeconds } from '../values.ts';
 
@@ -61,7 +61,7 @@ export const command = defineCommand({
     const place = placeOf(word);
     const report = await withSource(context, place, async (source) => {
       const image = await imageAt(source, place);
-      const target = await openTarget(location, { store: context.store, signal: context.signal, style: 'plain' });
+      const target = await openTarget(location, { ...openOptions(context), style: 'plain' });
       context.progress.start('flattening');
       return flattenImage({
         source,

@@ -1,31 +1,35 @@
-import { OciTarError, isDigest, localStore, normalizeName, removeImage } from '@oci-tar/core';
+import { OciTarError, isDigest, localStore, normalizeName, parseLocation, removeImage } from '@oci-tar/core';
 import type { ImageStore, NamedImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { flagOption } from '../options.ts';
 import { displayName, familiar, imageJson } from '../outcome.ts';
+import { withSource } from '../places.ts';
 import { pruneText, pruned } from './prune.ts';
 
 export const command = defineCommand({
   spec: '<image..>',
-  words: { image: 'Names in the local store, or the digest of an image without one' },
+  words: { image: 'Names in the local store, the digest of an image without one, or docker://NAME in a registry' },
   options: { prune: flagOption('Then frees what no image needs any more, as oci-tar prune does') },
   examples: [
     ['oci-tar rm hello:1', 'takes the name away'],
     ['oci-tar rm hello:1 other:2', 'both, or none when one of them does not exist'],
     ['oci-tar rm hello:1 --prune', 'the name, and the space that only it needed'],
+    ['oci-tar rm docker://registry.example/app:1', 'in a registry, where that is allowed'],
     ['oci-tar rm sha256:<hex>', 'an image that has no name; oci-tar images shows it by its digest'],
   ],
   remarks: 'Other names of the same image stay. Blobs, which other images may share, stay until oci-tar prune.',
   async run(words, options, context) {
-    const images = await removed(words, context);
+    const remote = words.filter((word) => word.startsWith('docker://'));
+    const local = words.filter((word) => !word.startsWith('docker://'));
+    const images = [...(local.length === 0 ? [] : await removed(local, context)), ...(await removedRemotely(remote, context))];
     const freed = options.prune === true ? await pruned(context) : undefined;
     await print(context, {
       json: { removed: images.map(imageJson), ...(freed === undefined ? {} : { pruned: freed }) },
       text: images.map((image) => `removed ${displayName(image)}  ${image.descriptor.digest}\n`).join('') + (freed === undefined ? '' : pruneText(freed)),
     });
-    if (freed === undefined) note(context, 'Only names are gone. oci-tar prune frees the space of what no image needs.');
+    if (freed === undefined && local.length > 0) note(context, 'Only names are gone. oci-tar prune frees the space of what no image needs.');
   },
 });
 
@@ -42,6 +46,21 @@ async function removed(words: readonly string[], context: Context): Promise<read
   } finally {
     await store.close();
   }
+}
+
+async function removedRemotely(words: readonly string[], context: Context): Promise<readonly NamedImage[]> {
+  const images: NamedImage[] = [];
+  for (const word of words) {
+    const location = parseLocation(word);
+    images.push(
+      await withSource(context, location, async (store) => {
+        const image = await store.resolve(location.reference ?? '');
+        await removeImage(store, location.reference ?? '');
+        return image;
+      }),
+    );
+  }
+  return images;
 }
 
 /** By the grammar of digests alone `hello:1` is one, too. */

@@ -3,15 +3,21 @@ import { abortable } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import { seekableTarView, tarLayerView } from '../layer/find-in-tar.ts';
+import { tocLayerView } from '../layer/find-in-toc.ts';
 import { followPath } from '../layer/find-path.ts';
 import { findInLayers } from '../layer/find.ts';
-import type { LayerView, LayeredEntry } from '../layer/find.ts';
+import type { LayerFinding, LayerView, LayeredEntry } from '../layer/find.ts';
 import { textOfPath } from '../layer/path.ts';
+import type { SeekableLayer } from '../seekable/open.ts';
 import { layerCompression } from '../spec/media-type.ts';
+import { hasVoucher, openVouchedToc } from './layer-toc.ts';
 import type { ImageLayer, OpenedImage } from './layers.ts';
 
 export interface FindOptions {
-  /** Whether a layer's digest is checked before anything in it is believed; true by default. It is then read twice, and once to its end. */
+  /**
+   * Whether a layer's digest is checked before anything in it is believed; true by default. It is then read twice, and once to its end, but
+   * where the manifest vouches for its TOC.
+   */
   readonly verify?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -54,10 +60,42 @@ function named(path: string): string {
 }
 
 /**
- * A layer to look for paths in. Its blob is hashed once, before the first search: that takes no decompression. Of a layer that is not
- * compressed only headers are read then, and the bytes of what is found.
+ * A layer to look for paths in. Where the manifest vouches for its TOC, that is read, and the chunks of what is found; they are verified one by one.
+ * Any other blob is hashed once, before the first search: that takes no decompression. Of a layer that is not compressed only headers are
+ * read then, and the bytes of what is found.
  */
-export function layerView(layer: ImageLayer, { verify = true, signal }: FindOptions = {}): LayerView {
+export function layerView(layer: ImageLayer, options: FindOptions = {}): LayerView {
+  return hasVoucher(layer.descriptor) ? new VouchedView(layer, options) : wholeView(layer, options);
+}
+
+/** By its TOC; as a whole where that turns out not to do. */
+class VouchedView implements LayerView {
+  readonly #layer: ImageLayer;
+  readonly #options: FindOptions;
+  #view: Promise<LayerView> | undefined;
+
+  constructor(layer: ImageLayer, options: FindOptions) {
+    this.#layer = layer;
+    this.#options = options;
+  }
+
+  async lookup(...search: Parameters<LayerView['lookup']>): Promise<LayerFinding> {
+    return (await (this.#view ??= this.#open())).lookup(...search);
+  }
+
+  async close(): Promise<void> {
+    const view = await this.#view?.catch(() => undefined);
+    await view?.close();
+  }
+
+  async #open(): Promise<LayerView> {
+    const { signal } = this.#options;
+    const toc: SeekableLayer | undefined = await openVouchedToc(this.#layer, signal);
+    return toc === undefined ? wholeView(this.#layer, this.#options) : tocLayerView(async () => toc, signal);
+  }
+}
+
+function wholeView(layer: ImageLayer, { verify = true, signal }: FindOptions): LayerView {
   let checked: Promise<void> | undefined;
   const vouchedFor = async () => {
     if (verify) await (checked ??= check(layer, signal));

@@ -26,8 +26,13 @@ export function seekableTarView(open: () => Promise<ByteSource>, signal?: AbortS
   return new TarLayer(async () => new SeekingReader(await open(), defaultMergeLimits.headerBytes, signal));
 }
 
-/** The entries of a tar, one after the other; their bytes are good until the next one is asked for. */
-type EntryReader = Pick<LayerReader, 'next' | 'run' | 'close'>;
+/** The entries of a layer, one after the other; their bytes are good until the next one is asked for. */
+export type EntryReader = Pick<LayerReader, 'next' | 'run' | 'close'>;
+
+/** The same for whatever else knows the entries of a layer, in its order; `open` is called for each search. */
+export function entriesView(open: () => Promise<EntryReader>): LayerView {
+  return new TarLayer(open);
+}
 
 class TarLayer implements LayerView {
   readonly #open: () => Promise<EntryReader>;

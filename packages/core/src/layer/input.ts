@@ -12,6 +12,8 @@ export interface ReadableLayer {
   read(): ByteStream;
   /** What the bytes are promised to be, and the digest of the plain tar. DIGEST_MISMATCH, SIZE_MISMATCH where they are not. */
   readonly expected?: Expected & { readonly diffID?: Digest };
+  /** The same bytes once more, after a `read` to their end: for where that can be had cheaper, and is verified all the same. */
+  reread?(): ByteStream;
   /** That it is a plain tar, whatever its first bytes look like. */
   readonly isPlain?: boolean;
 }
@@ -25,9 +27,10 @@ export function isReadable(layer: LayerInput): layer is ReadableLayer | ByteSour
 }
 
 /** The plain tar of a layer. Throws instead of ending where it is not what was promised. */
-export async function* plainLayer(layer: LayerInput): ByteStream {
+async function* plainLayer(layer: LayerInput, again: boolean): ByteStream {
   const expected = isReadable(layer) && 'expected' in layer ? layer.expected : undefined;
-  const stream = isReadable(layer) ? layer.read() : layer;
+  const second = again && isReadable(layer) && 'reread' in layer ? layer.reread?.() : undefined;
+  const stream = second ?? (isReadable(layer) ? layer.read() : layer);
   if (isReadable(layer) && 'isPlain' in layer && layer.isPlain === true && expected === undefined) {
     yield* stream;
     return;
@@ -49,7 +52,30 @@ export async function* plainLayer(layer: LayerInput): ByteStream {
   }
 }
 
-/** Reads a layer, decompressed and verified. Whoever opens it closes it. */
-export function openLayer(layer: LayerInput, limits: MergeLimits, signal: AbortSignal | undefined): LayerReader {
-  return new LayerReader(abortable(plainLayer(layer), signal), { headerBytes: limits.headerBytes, signal });
+/** Reads a layer, decompressed and verified; `again`: for the second time. Whoever opens it closes it. */
+export function openLayer(layer: LayerInput, limits: MergeLimits, signal: AbortSignal | undefined, again = false): LayerReader {
+  return new LayerReader(ahead(abortable(plainLayer(layer, again), signal)), { headerBytes: limits.headerBytes, signal });
+}
+
+/** Has the next run made, on another thread where it is decompressed, while the last one is looked at. */
+async function* ahead(stream: ByteStream): ByteStream {
+  const iterator = stream[Symbol.asyncIterator]();
+  const fetch = () => {
+    const next = iterator.next();
+    // Its failure is thrown when it is asked for, which may be never.
+    next.catch(() => {});
+    return next;
+  };
+  let next = fetch();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done === true) return;
+      next = fetch();
+      yield value;
+    }
+  } finally {
+    await next.catch(() => {});
+    await iterator.return?.();
+  }
 }

@@ -1,12 +1,19 @@
 import { AttributeTable } from './attributes.ts';
+import type { EntryReader } from './find-in-tar.ts';
 import { openLayer } from './input.ts';
-import type { LayerInput } from './input.ts';
+import type { LayerInput, ReadableLayer } from './input.ts';
 import { mergeLimits } from './limits.ts';
 import type { MergeLimits } from './limits.ts';
 import { MergeState } from './merge-state.ts';
 import type { MergeRules } from './merge-state.ts';
 import { TableTree } from './table-tree.ts';
 import type { MergedTree } from './tree.ts';
+
+/** A layer whose entries may be known without its tar. */
+export interface ListedLayer extends ReadableLayer {
+  /** Called once; undefined where the tar has to be read after all. */
+  entries(): Promise<EntryReader | undefined>;
+}
 
 export interface ReadTreeOptions extends MergeRules {
   readonly limits?: Partial<MergeLimits>;
@@ -20,7 +27,7 @@ export interface ReadTreeOptions extends MergeRules {
  * `layer` of a node is 0. INVALID_TAR for what is no tar and for what `MergeRules` forbid, UNSAFE_PATH for names with `..` in them
  * and for whiteouts of nothing, LIMIT_EXCEEDED.
  */
-export async function readTree(layers: readonly LayerInput[], options: ReadTreeOptions = {}): Promise<MergedTree> {
+export async function readTree(layers: readonly (LayerInput | ListedLayer)[], options: ReadTreeOptions = {}): Promise<MergedTree> {
   const limits = mergeLimits(options.limits);
   const state = new MergeState(limits, options);
   const rows = new AttributeTable((bytes) => state.paths.hold(bytes));
@@ -28,7 +35,8 @@ export async function readTree(layers: readonly LayerInput[], options: ReadTreeO
   for (const [position, layer] of layers.entries()) {
     // Each entry gets a row, also one that is not seen: a link may be the same file.
     const first = rows.length;
-    const reader = openLayer(layer, limits, options.signal);
+    const listed = 'entries' in layer ? await layer.entries() : undefined;
+    const reader = listed ?? openLayer(layer, limits, options.signal);
     try {
       state.beginLayer();
       for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {

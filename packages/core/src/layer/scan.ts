@@ -79,6 +79,13 @@ export class LayerReader {
     this.#entry = undefined;
   }
 
+  /** Reads to the end of the input, so that all of it is verified, whatever it is. */
+  async drain(): Promise<void> {
+    this.left = 0;
+    this.#entry = undefined;
+    await this.#rest();
+  }
+
   close(): Promise<void> {
     return this.#reader.close();
   }
@@ -89,9 +96,14 @@ export class LayerReader {
       const rest = await this.#reader.peek(2 * blockSize);
       if (rest.length === 2 * blockSize || !isZero(rest)) throw group.error;
     }
+    await this.#rest();
+    return undefined;
+  }
+
+  async #rest(): Promise<void> {
     for (;;) {
       const run = await this.#reader.run(Number.MAX_SAFE_INTEGER);
-      if (run === undefined) return undefined;
+      if (run === undefined) return;
       const turn = this.#turns.rest();
       if (turn !== undefined) await turn;
     }

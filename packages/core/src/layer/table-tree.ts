@@ -46,9 +46,10 @@ export class TableTree implements MergedTree {
 
   #sort(): Int32Array {
     const { paths } = this.#state;
-    const ids: number[] = [];
-    for (let id = rootId + 1; id < paths.size; id++) if (this.#state.isThere(id)) ids.push(id);
-    return Int32Array.from(ids.sort((a, b) => compare(paths.path(a), paths.path(b))));
+    const found: { readonly id: number; readonly path: LayerPath }[] = [];
+    for (let id = rootId + 1; id < paths.size; id++) if (this.#state.isThere(id)) found.push({ id, path: paths.path(id) });
+    found.sort((a, b) => compare(a.path, b.path));
+    return Int32Array.from(found, ({ id }) => id);
   }
 
   #link(): { readonly first: Int32Array; readonly next: Int32Array } {

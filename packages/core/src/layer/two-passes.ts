@@ -27,9 +27,8 @@ export async function* winnersInTwoPasses(layers: readonly LayerInput[], limits:
   for (const [layer, input] of [...layers.entries()].toReversed()) {
     const seen = plan.seen[layer];
     if (seen === undefined || seen.length === 0) continue;
-    const reader = openLayer(input, limits, options.signal);
+    const reader = openLayer(input, limits, options.signal, true);
     try {
-      // What comes after the last entry that is seen was read and verified in the first pass.
       for (let ordinal = 0; ordinal < seen.length; ordinal++) {
         const entry = await reader.next();
         if (entry === undefined) throw changed(layer, seen.length, ordinal);
@@ -50,6 +49,8 @@ export async function* winnersInTwoPasses(layers: readonly LayerInput[], limits:
           yield { kind: 'entry', path, entry, header: reader.header, body: reader, layer };
         }
       }
+      // What was seen may be something else by now, and the digest is at the end.
+      await reader.drain();
     } finally {
       await reader.close();
     }

@@ -98,6 +98,9 @@ export class BlobBuilder {
     this.#suffix = format.suffix;
     this.#parallelism = parallelism;
     this.#signal = options.signal;
+    if (minChunkSize > 0 && this.#compressor.chunksAlone === true) {
+      throw new OciTarError('INVALID_ARGUMENT', `${format.name} has each chunk in a member of its own, so that there is no minimum chunk size`);
+    }
     this.#minChunkSize = minChunkSize;
     this.#units = new Units(minChunkSize);
     this.#layout = new Layout({

@@ -2,10 +2,11 @@ import { join } from '../bytes/source.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import { invalidToc } from './failures.ts';
-import type { Decompressor } from './format.ts';
+import type { Decompressor, TarSplitPosition } from './format.ts';
 import { estargzDecompressor } from './formats/estargz.ts';
 import { externalTocDecompressor } from './formats/external-toc.ts';
 import { legacyStargzDecompressor } from './formats/legacy-stargz.ts';
+import { zstdChunkedDecompressor, zstdChunkedV1Decompressor } from './formats/zstd-chunked-read.ts';
 
 /** Where the parts of a blob are, by its footer. */
 export interface BlobParts {
@@ -18,10 +19,16 @@ export interface BlobParts {
   readonly tocSize: number;
   /** Bytes of the footer, at the end of the blob. */
   readonly footerSize: number;
+  readonly tarSplit?: TarSplitPosition;
 }
 
 /** The formats that are tried on every blob, in this order. */
-export const defaultDecompressors: readonly Decompressor[] = [estargzDecompressor, legacyStargzDecompressor];
+export const defaultDecompressors: readonly Decompressor[] = [
+  estargzDecompressor,
+  legacyStargzDecompressor,
+  zstdChunkedDecompressor,
+  zstdChunkedV1Decompressor,
+];
 
 /**
  * Reads the footer of a blob: which format it is of, where its members end and where its TOC is. `decompressors` are tried after the default ones.
@@ -41,13 +48,19 @@ export function readFooter(tail: Uint8Array, blobSize: number, decompressors: re
     const footer = decompressor.parseFooter(tail.subarray(tail.length - footerSize));
     if (footer === undefined) continue;
     const end = blobSize - footerSize;
-    const { tocOffset, payloadSize = end, tocSize = end - Math.max(tocOffset, 0) } = footer;
+    const { tocOffset, payloadSize = end, tocSize = end - Math.max(tocOffset, 0), tarSplit } = footer;
     checkPosition('its members end', payloadSize, end);
     if (tocOffset < 0) return { decompressor, payloadSize, tocOffset: undefined, tocSize: 0, footerSize };
     checkPosition('its TOC starts', tocOffset, end);
     checkPosition('its TOC ends', tocOffset + tocSize, end);
     if (payloadSize > tocOffset) throw invalidToc(`starts at byte ${tocOffset}, among the members, which end at ${payloadSize}`);
-    return { decompressor, payloadSize, tocOffset, tocSize, footerSize };
+    if (tarSplit !== undefined) {
+      checkPosition('its tar-split part starts', tarSplit.offset, end);
+      checkPosition('its tar-split part ends', tarSplit.offset + tarSplit.size, end);
+      const apart = tarSplit.offset >= tocOffset + tocSize || tarSplit.offset + tarSplit.size <= tocOffset;
+      if (payloadSize > tarSplit.offset || !apart) throw invalidToc(`or the members share bytes with the tar-split part at byte ${tarSplit.offset}`);
+    }
+    return { decompressor, payloadSize, tocOffset, tocSize, footerSize, ...(tarSplit === undefined ? {} : { tarSplit }) };
   }
   throw new OciTarError('INVALID_TOC', 'the blob has no footer of a seekable layer', {
     offset: Math.max(0, blobSize - tail.length),

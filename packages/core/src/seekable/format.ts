@@ -28,13 +28,13 @@ export interface Compressor {
 export interface BlobCompressor {
   /**
    * True: a chunk is alone in its member, and the padding and headers after it are in one of their own.
-   * False or absent: padding and headers go on in the member of the chunk before them.
+   * False or absent: padding and headers go on in the member of the chunk before them. True excludes a minimum chunk size.
    */
   readonly chunksAlone?: boolean;
   /** Where a file of `size` bytes is cut into chunks; absent: every `chunkSize` bytes. */
   chunker?(size: number): Chunker;
   /** Sees every piece of the tar that is written, in its order, before it is compressed. */
-  observe?(token: TarToken): void;
+  observe?(token: TarToken): Promise<void> | void;
   /**
    * One whole member that decompresses to these parts joined: the same bytes on every call, whatever else goes on.
    * Called for several members at a time.
@@ -46,7 +46,10 @@ export interface BlobCompressor {
 
 /** Decides where one file is cut. Fed with all of its bytes in order. */
 export interface Chunker {
-  /** How many bytes at the start of `run` belong to the present chunk (1 to all), and whether it is complete with them. */
+  /**
+   * How many bytes at the start of `run` belong to the present chunk, and whether it is complete with them. None, and not complete: more has to be
+   * seen first, and the same bytes come again with those after them; never at the end of the file. A chunk is not completed empty.
+   */
   take(run: Uint8Array): { readonly length: number; readonly complete: boolean };
   /** The size of a full chunk, where all but the last are equal. */
   readonly size?: number;
@@ -95,6 +98,13 @@ export interface Decompressor {
   /** Decompresses members from the start of one on. INVALID_COMPRESSION. */
   reader(bytes: ByteStream): ByteStream;
   /**
+   * Like `reader`, where formats have something that readers of one member take and readers of the whole stumble over, such as zeros between members.
+   * INVALID_COMPRESSION for that.
+   */
+  strictReader?(bytes: ByteStream): ByteStream;
+  /** What of everything after the members, footer included, is tar to a reader that knows nothing of TOCs. Absent: nothing. */
+  tarOfEnd?(bytes: ByteStream): ByteStream;
+  /**
    * A shortcut for small members, of which a layer has thousands: the content of the one that `bytes` start with, or undefined where
    * it is large, broken, or does not lie in them whole; `reader` finds out which.
    */
@@ -108,6 +118,15 @@ export interface Footer {
   readonly tocOffset: number;
   /** Length of the compressed TOC; absent: up to the footer. */
   readonly tocSize?: number;
+  /** What is needed to put the layer's tar together out of its files, in formats that have it. */
+  readonly tarSplit?: TarSplitPosition;
+}
+
+export interface TarSplitPosition {
+  readonly offset: number;
+  /** Compressed. */
+  readonly size: number;
+  readonly rawSize: number;
 }
 
 export interface TocOptions {
@@ -118,6 +137,8 @@ export interface TocOptions {
 export interface ParsedToc {
   readonly toc: Toc;
   readonly tocDigest: Digest;
+  /** By which older or other tools vouch for the same TOC. */
+  readonly otherDigests?: readonly Digest[];
 }
 
 /** 150 MiB, what containers-storage takes: some 400,000 entries. */

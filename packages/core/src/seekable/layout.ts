@@ -1,4 +1,5 @@
 import { createDigester } from '#runtime/digester';
+import { join } from '../bytes/source.ts';
 import { OciTarError } from '../errors.ts';
 import type { Digester } from '../runtime/digester.ts';
 import { formatDigest } from '../spec/digest.ts';
@@ -43,6 +44,8 @@ export class Layout {
   /** Bytes in the open segment that are not its chunk's. */
   #tail = 0;
   #file: OpenFile | undefined;
+  /** Content that waits for what comes after it. */
+  #held: Uint8Array | undefined;
 
   readonly entries: DraftEntry[] = [];
   /** Bytes of the tar so far. */
@@ -105,7 +108,8 @@ export class Layout {
 
   async *#take(token: TarToken): AsyncGenerator<Segment, void, void> {
     const { bytes } = token;
-    this.#options.compressor.observe?.({ ...token, offset: this.tarSize });
+    const observing = this.#options.compressor.observe?.({ ...token, offset: this.tarSize });
+    if (observing !== undefined) await observing;
     await this.#count(bytes);
     if (token.kind === 'data') {
       yield* this.#data(bytes);
@@ -128,7 +132,8 @@ export class Layout {
   }
 
   async *#data(run: Uint8Array): AsyncGenerator<Segment, void, void> {
-    let bytes = run;
+    let bytes = this.#held === undefined ? run : join([this.#held, run]);
+    this.#held = undefined;
     while (bytes.length > 0) {
       const file = this.#file;
       if (file === undefined) throw new OciTarError('INVALID_TAR', 'the tar has content that belongs to no file');
@@ -139,6 +144,10 @@ export class Layout {
         this.#open = newSegment(started, isLandmark(started.name));
       }
       const used = await file.take(bytes);
+      if (used === undefined) {
+        this.#held = bytes;
+        return;
+      }
       this.#add(bytes.subarray(0, used));
       bytes = bytes.subarray(used);
       if (file.complete) this.#file = undefined;

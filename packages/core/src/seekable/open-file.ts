@@ -33,11 +33,12 @@ export class OpenFile {
     return entry;
   }
 
-  /** Takes bytes of the present chunk; returns how many. */
-  async take(bytes: Uint8Array): Promise<number> {
+  /** Takes bytes of the present chunk; returns how many, or undefined where more of them have to be seen together. */
+  async take(bytes: Uint8Array): Promise<number | undefined> {
     const chunk = this.#chunk;
     if (chunk === undefined) return 0;
     const { length, complete } = this.#chunker.take(bytes);
+    if (length === 0 && !complete) return undefined;
     const part = length < bytes.length ? bytes.subarray(0, length) : bytes;
     await chunk.digester.update(part);
     this.#offset += length;

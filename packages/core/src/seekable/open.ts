@@ -109,17 +109,19 @@ export class SeekableLayer {
   readonly toc: Toc;
   /** The digest of the TOC that was read. An image's annotation says what it should be: see `verifyToc`. */
   readonly tocDigest: Digest;
+  readonly #otherDigests: readonly Digest[];
   readonly root: SeekableEntry;
   /** All content, in the order of the blob. */
   readonly chunks: readonly SeekableChunk[];
   readonly #reading: Omit<ChunkReading, 'signal'>;
 
   /** See `openSeekable`. */
-  constructor(blob: ByteSource, parts: BlobParts, { toc, tocDigest }: ParsedToc, tree: LayerTree, options: OpenSeekableOptions) {
+  constructor(blob: ByteSource, parts: BlobParts, { toc, tocDigest, otherDigests = [] }: ParsedToc, tree: LayerTree, options: OpenSeekableOptions) {
     this.blob = blob;
     this.parts = parts;
     this.toc = toc;
     this.tocDigest = tocDigest;
+    this.#otherDigests = otherDigests;
     this.root = tree.root;
     this.chunks = tree.chunks;
     const { memberLimit = defaultMemberLimit, unverified = false } = options;
@@ -179,7 +181,7 @@ export class SeekableLayer {
 
   /** What every chunk must be, when the TOC's digest is the one that is vouched for. DIGEST_MISMATCH; INVALID_TOC where a chunk has no digest. */
   verifyToc(tocDigest: Digest): ChunkVerifiers {
-    if (this.tocDigest !== tocDigest) {
+    if (this.tocDigest !== tocDigest && !this.#otherDigests.includes(tocDigest)) {
       throw new OciTarError('DIGEST_MISMATCH', `the TOC's digest is ${this.tocDigest}, expected ${tocDigest}`, { expected: tocDigest, actual: this.tocDigest });
     }
     return this.verifiers();

@@ -9,10 +9,11 @@ import type { Toc, TocEntry, TocEntryType } from './toc.ts';
 const deepest = 16;
 
 const numberFields = ['size', 'mode', 'uid', 'gid', 'offset', 'innerOffset', 'devMajor', 'devMinor', 'chunkOffset', 'chunkSize', 'endOffset'] as const;
-const textFields = ['modtime', 'linkName', 'userName', 'groupName', 'digest', 'chunkDigest', 'chunkType'] as const;
+const textFields = ['modtime', 'linkName', 'userName', 'groupName', 'digest', 'chunkDigest', 'chunkType', 'accesstime', 'changetime'] as const;
 const numbers: ReadonlySet<string> = new Set(numberFields);
 const texts: ReadonlySet<string> = new Set(textFields);
 const allFields: readonly string[] = ['name', 'type', 'xattrs', ...numberFields, ...textFields];
+const documentFields: readonly string[] = ['version', 'entries', 'tarSplitDigest'];
 const lowerCaseFields = new Set(allFields.map((key) => key.toLowerCase()));
 
 /** An entry while it is put together. */
@@ -32,14 +33,15 @@ export function parseToc(bytes: Uint8Array, options: { readonly limit?: number }
   if (!isObject(document)) throw invalidToc('is not a JSON object');
   for (const key of Object.keys(document)) {
     const lower = key.toLowerCase();
-    if ((lower === 'version' || lower === 'entries') && lower !== key) throw wrongCase(key, lower);
+    if (!documentFields.includes(key) && documentFields.some((field) => field.toLowerCase() === lower)) throw wrongCase(key, lower);
   }
-  const { version, entries } = document;
+  const { version, entries, tarSplitDigest } = document;
   if (version !== 1) throw invalidToc(`is of version ${JSON.stringify(version)}, not 1`);
   // Go writes no entries at all as null.
   const list = entries === null ? [] : entries;
   if (!isArray(list)) throw invalidToc('has no list of entries');
-  return { version, entries: list.map(entryOf) };
+  if (tarSplitDigest !== undefined && typeof tarSplitDigest !== 'string') throw invalidToc('has a tarSplitDigest that is not a string');
+  return { version, entries: list.map(entryOf), ...(tarSplitDigest === undefined ? {} : { tarSplitDigest }) };
 }
 
 function entryOf(value: JsonValue, index: number): TocEntry {
@@ -88,7 +90,7 @@ function xattrsOf(value: JsonValue | undefined, name: string): ReadonlyMap<strin
 }
 
 function wrongCase(key: string, lower: string, name?: string): Error {
-  const right = [...allFields, 'version', 'entries'].find((field) => field.toLowerCase() === lower);
+  const right = [...allFields, ...documentFields].find((field) => field.toLowerCase() === lower);
   return invalidToc(`has the key ${JSON.stringify(key)}, which some readers take for ${JSON.stringify(right)} and others do not`, name);
 }
 

@@ -59,7 +59,7 @@ function xattrsText(xattrs: ReadonlyMap<string, Uint8Array>): string {
 }
 
 /** Go sorts by UTF-8, which differs from the order of UTF-16 units where there are surrogates. */
-function compareUtf8(a: string, b: string): number {
+export function compareUtf8(a: string, b: string): number {
   const left = encodeText(a);
   const right = encodeText(b);
   const end = Math.min(left.length, right.length);

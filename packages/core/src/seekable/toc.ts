@@ -56,7 +56,10 @@ export interface TocEntry {
   readonly chunkSize?: number;
   /** Of this chunk's content. */
   readonly chunkDigest?: string;
-  /** Where the chunk's compressed bytes end. Only zstd:chunked of containers-storage writes it. */
+  /** As `modtime`; only zstd:chunked of containers-storage writes them, with all digits that the tar has. */
+  readonly accesstime?: string;
+  readonly changetime?: string;
+  /** Where the chunk's compressed bytes end, or in a TOC that was read the file's. Only zstd:chunked of containers-storage writes it. */
   readonly endOffset?: number;
   /** `zeros`: the chunk is all zeros. Only zstd:chunked of containers-storage writes it. */
   readonly chunkType?: string;
@@ -66,4 +69,6 @@ export interface TocEntry {
 export interface Toc {
   readonly version: number;
   readonly entries: readonly TocEntry[];
+  /** Of the compressed tar-split part. Only zstd:chunked of containers-storage has one. */
+  readonly tarSplitDigest?: string;
 }

@@ -41,7 +41,7 @@ export class Contents {
     this.#view = view;
     this.#options = options;
     this.#nameless = view.nameless;
-    for (const { store, descriptor } of [...view.roots].reverse()) this.#add({ store, descriptor, isManifest: true });
+    for (const { store, descriptor } of view.roots.toReversed()) this.#add({ store, descriptor, isManifest: true });
   }
 
   /** The content with this digest; undefined where nothing leads to it. */
@@ -95,7 +95,7 @@ export class Contents {
     if (found === undefined) return;
     this.#documents.set(descriptor.digest, found.document);
     for (const blob of found.document.blobs) this.#add({ store: found.store, descriptor: blob, isManifest: false });
-    for (const manifest of [...found.document.manifests].reverse()) this.#add({ store: found.store, descriptor: manifest, isManifest: true });
+    for (const manifest of found.document.manifests.toReversed()) this.#add({ store: found.store, descriptor: manifest, isManifest: true });
   }
 
   /** From its own place, or another one that has it. */

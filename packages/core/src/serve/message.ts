@@ -49,3 +49,8 @@ export function listsEtag(header: string, digest: string): boolean {
     return tag === '*' || tag === etagOf(digest) || tag === digest;
   });
 }
+
+/** The client went away, or took too long: there is nobody left to answer. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+}

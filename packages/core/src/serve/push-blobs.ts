@@ -60,7 +60,11 @@ export class BlobPushes {
       const expected = digestOf(digest);
       checkAlgorithm(expected);
       const upload = await uploads.begin(to.key, { digest: expected });
-      return this.#complete(request, to, upload, expected);
+      return this.#complete(request, to, upload, expected).catch(async (error: unknown) => {
+        // Its address has been told to nobody, who could continue it.
+        await uploads.drop(upload, error);
+        throw error;
+      });
     }
     return this.#status(202, to, await uploads.begin(to.key));
   }
@@ -110,6 +114,7 @@ export class BlobPushes {
     }
     const before = upload.received;
     try {
+      upload.expect(Number(length ?? 0));
       await upload.take(request.body ?? nothing());
     } catch (error) {
       // What the client sent before it went away can be continued; what the store cannot take cannot.

@@ -18,6 +18,7 @@ import type { ServeRequest, ServeResponse } from './message.ts';
 import { digestName } from './naming.ts';
 import type { PushTarget } from './push-blobs.ts';
 import { Refusal } from './refusal.ts';
+import type { ManifestReference } from './route.ts';
 import type { Soundness } from './soundness.ts';
 import type { RepositoryView } from './view.ts';
 
@@ -44,7 +45,7 @@ export class ManifestPushes {
   }
 
   /** Throws `Refusal`: 400 for what is no sound manifest or not of this digest, 404 for what it refers to and is not here, 413. */
-  async put(request: ServeRequest, to: PushTarget, reference: Digest | { readonly tag: string }, before: Before): Promise<ServeResponse> {
+  async put(request: ServeRequest, to: PushTarget, reference: ManifestReference, before: Before): Promise<ServeResponse> {
     const { store, limit } = this.#parts;
     if (store.begin === undefined) throw new Refusal(405, 'UNSUPPORTED', 'this registry cannot be pushed to');
     const bytes = await this.#bytes(request);
@@ -108,7 +109,7 @@ export class ManifestPushes {
   }
 
   /** Gives it its tag; what that was before stays known by its digest, as in every registry. */
-  async #name(session: WriteSession, { key }: PushTarget, reference: Digest | { readonly tag: string }, document: ReadDocument, content: Content, { repository, contents }: Before): Promise<void> {
+  async #name(session: WriteSession, { key }: PushTarget, reference: ManifestReference, document: ReadDocument, content: Content, { repository, contents }: Before): Promise<void> {
     const { digest } = content.descriptor;
     // So that stores list it beside what it refers to, and not as an image of its own.
     const annotations = document.subject === undefined ? {} : { annotations: { [annotationKeys.manifestSubject]: document.subject.digest } };
@@ -125,7 +126,7 @@ export class ManifestPushes {
   }
 
   /** Takes away the names by digest of what is reached by a tag or through an index now. */
-  async #tidy({ key }: PushTarget, document: ReadDocument, digest: Digest, reference: Digest | { readonly tag: string }, { repository }: Before): Promise<void> {
+  async #tidy({ key }: PushTarget, document: ReadDocument, digest: Digest, reference: ManifestReference, { repository }: Before): Promise<void> {
     const { store } = this.#parts;
     const reached = [...document.manifests.map((child) => child.digest), ...(typeof reference === 'string' ? [] : [digest])];
     const listed = new Set(repository?.roots.filter((root) => root.store === store).map((root) => root.descriptor.digest));

@@ -43,6 +43,10 @@ export class Refusal extends Error {
   }
 }
 
+export function refuse(refusal: Refusal): never {
+  throw refusal;
+}
+
 /** What a failure means to a client. Its own message stays here, since it may name paths of this machine. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;

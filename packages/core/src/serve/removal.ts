@@ -10,7 +10,7 @@ import { digestName } from './naming.ts';
 import type { Before } from './push-manifests.ts';
 import { contentOf } from './push-manifests.ts';
 import { Refusal } from './refusal.ts';
-import type { RepositoryView, Root } from './view.ts';
+import type { Root } from './view.ts';
 
 /**
  * Removes tags, manifests and blobs (distribution-spec, "Content Management") from what is listed; their space is freed by a prune.
@@ -33,7 +33,7 @@ export class Removals {
     const { digest } = root.descriptor;
     const others = [...repository.tags].some(([name, other]) => name !== tag && other.descriptor.digest === digest);
     if (!others) await this.#keepDigest(key, root);
-    await this.#remove(`${key}:${tag}`);
+    await this.#remove(root);
     return emptyResponse(202);
   }
 
@@ -46,8 +46,8 @@ export class Removals {
     }
     for (const root of roots) this.#checkOurs(root);
     await this.#checkFree(digest, contents);
-    for (const [tag, root] of repository.tags) if (root.descriptor.digest === digest) await this.#remove(`${key}:${tag}`);
-    await this.#remove(digestName(key, digest));
+    for (const root of new Set([...repository.tags.values(), ...roots])) if (root.descriptor.digest === digest) await this.#remove(root);
+    await this.#remove({ name: digestName(key, digest), descriptor: { digest } });
     return emptyResponse(202);
   }
 
@@ -78,8 +78,9 @@ export class Removals {
     if (store !== this.#store || this.#store.remove === undefined) throw new Refusal(405, 'UNSUPPORTED', 'this image is in a place that is only read');
   }
 
-  async #remove(name: string): Promise<void> {
-    await this.#store.remove?.(name).catch((error: unknown) => {
+  /** By the name that the place has for it. */
+  async #remove({ name, descriptor: { digest } }: { readonly name?: string; readonly descriptor: { readonly digest: Digest } }): Promise<void> {
+    await this.#store.remove?.(name ?? digest).catch((error: unknown) => {
       if (!isOciTarError(error, 'NOT_FOUND')) throw error;
     });
   }

@@ -4,11 +4,26 @@ import { Refusal } from './refusal.ts';
 
 /** What a request is about (distribution-spec, "Endpoints"). */
 export type Route =
-  | { readonly kind: 'root' | 'catalog' | 'metrics' }
+  | { readonly kind: 'root' }
+  | { readonly kind: 'catalog' }
+  | { readonly kind: 'metrics' }
+  | UploadRoute
+  | ReadRoute;
+
+export interface UploadRoute {
+  readonly kind: 'uploads';
+  readonly name: string;
+  readonly id?: string;
+}
+
+/** What can be read of a repository. */
+export type ReadRoute =
   | { readonly kind: 'tags'; readonly name: string }
-  | { readonly kind: 'manifests'; readonly name: string; readonly reference: Digest | { readonly tag: string } }
-  | { readonly kind: 'blobs' | 'referrers'; readonly name: string; readonly digest: Digest }
-  | { readonly kind: 'uploads'; readonly name: string; readonly id?: string };
+  | { readonly kind: 'manifests'; readonly name: string; readonly reference: ManifestReference }
+  | { readonly kind: 'blobs'; readonly name: string; readonly digest: Digest }
+  | { readonly kind: 'referrers'; readonly name: string; readonly digest: Digest };
+
+export type ManifestReference = Digest | { readonly tag: string };
 
 export interface Target {
   readonly route: Route;
@@ -58,11 +73,12 @@ function routeOf(path: string): Route {
   if (second === 'blobs' && last === 'uploads') return uploadRoute(parts.slice(0, -2), '');
   if (second === 'tags' && last === 'list') return { kind: 'tags', name: nameOf(parts.slice(0, -2)) };
   if (second === 'manifests') return { kind: 'manifests', name: nameOf(parts.slice(0, -2)), reference: referenceOf(last) };
-  if (second === 'blobs' || second === 'referrers') return { kind: second, name: nameOf(parts.slice(0, -2)), digest: digestOf(last) };
+  if (second === 'blobs') return { kind: 'blobs', name: nameOf(parts.slice(0, -2)), digest: digestOf(last) };
+  if (second === 'referrers') return { kind: 'referrers', name: nameOf(parts.slice(0, -2)), digest: digestOf(last) };
   throw unknown();
 }
 
-function uploadRoute(parts: readonly string[], id: string): Route {
+function uploadRoute(parts: readonly string[], id: string): UploadRoute {
   const name = nameOf(parts);
   if (id === '') return { kind: 'uploads', name };
   if (!idGrammar.test(id)) throw new Refusal(404, 'BLOB_UPLOAD_UNKNOWN', 'there is no such upload');
@@ -75,7 +91,7 @@ function nameOf(parts: readonly string[]): string {
   throw new Refusal(400, 'NAME_INVALID', 'this is not the name of a repository');
 }
 
-function referenceOf(text: string): Digest | { readonly tag: string } {
+function referenceOf(text: string): ManifestReference {
   if (text.includes(':')) return digestOf(text);
   if (isTag(text)) return { tag: text };
   throw new Refusal(404, 'MANIFEST_UNKNOWN', 'this is neither a tag nor a digest');

@@ -39,10 +39,15 @@ export class Upload {
     });
   }
 
+  /** Throws `Refusal` where so many bytes more would be too many. */
+  expect(bytes: number): void {
+    if (this.received + bytes > this.#limit) throw new Refusal(413, 'SIZE_INVALID', `a blob may have up to ${this.#limit} bytes`);
+  }
+
   /** Takes the body of one request; what came before a cut stays. Throws `Refusal` past the limit, and the failure of the store. */
   async take(body: ByteStream): Promise<void> {
     for await (const run of body) {
-      if (this.received + run.byteLength > this.#limit) throw new Refusal(413, 'SIZE_INVALID', `a blob may have up to ${this.#limit} bytes`);
+      this.expect(run.byteLength);
       await this.#sink.write(run);
       this.received += run.byteLength;
     }

@@ -12,6 +12,8 @@ import { isRepositoryName } from './route.ts';
 export interface Root {
   readonly store: ImageStore;
   readonly descriptor: Descriptor;
+  /** As the place spells it; absent for what has no name there. */
+  readonly name?: string;
 }
 
 /** The images of one repository at one moment. */
@@ -67,8 +69,11 @@ export class Views {
       const images = this.#listings.get(place)?.images ?? [];
       // A full name counts before a tag alone, which only borrows its repository.
       const sorted = [...images].sort((a, b) => rank(a) - rank(b));
-      for (const { name = images.length === 1 && !images.some(isListedReferrer) ? 'latest' : undefined, descriptor } of sorted) {
-        const root: Root = { store, descriptor };
+      for (const image of sorted) {
+        const { descriptor } = image;
+        // The only image of a place can be asked for as such.
+        const name = image.name ?? (images.length === 1 && !isListedReferrer(image) ? 'latest' : undefined);
+        const root: Root = { store, ...image };
         const served = name === undefined ? { key: keyOf(baseName) } : servedName(name, baseName);
         if (served === undefined) {
           this.#tell(`${store.name}: ${JSON.stringify(name)} is no name that a registry could have; it is not served`);
@@ -76,7 +81,7 @@ export class Views {
         }
         if (name === undefined) nameless.push(root);
         // What is only listed beside an image is found through that.
-        if (name === undefined && isListedReferrer({ descriptor })) continue;
+        if (name === undefined && isListedReferrer(image)) continue;
         const repository = repositories.get(served.key) ?? { tags: new Map<string, Root>(), roots: new Map<string, Root>(), isNamed: false };
         repositories.set(served.key, repository);
         repository.isNamed ||= name !== undefined;

@@ -4,15 +4,15 @@ import { containerdLocation } from './containerd/location.ts';
 
 /** Where images are: a scheme, a path where the scheme has one, and which image there. */
 export interface Location {
-  readonly scheme: 'store' | 'oci' | 'oci-archive' | 'docker-archive' | 'dedup' | 'dir' | 'docker' | 'containerd';
+  readonly scheme: 'store' | 'oci' | 'oci-archive' | 'docker-archive' | 'dedup' | 'dir' | 'docker' | 'containerd' | 'docker-daemon';
   readonly path?: string;
   readonly reference?: string;
 }
 
-const schemes: readonly string[] = ['store', 'oci', 'oci-archive', 'docker-archive', 'dedup', 'dir', 'docker', 'containerd'] satisfies readonly Location['scheme'][];
+const schemes: readonly string[] = ['store', 'oci', 'oci-archive', 'docker-archive', 'dedup', 'dir', 'docker', 'containerd', 'docker-daemon'] satisfies readonly Location['scheme'][];
 
 /**
- * Reads `docker://NAME`, `containerd:[NAMESPACE/][NAME]` (see `containerdLocation`), `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, `dedup:DIR[:REF]`, `dir:DIR`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the
+ * Reads `docker://NAME`, `containerd:[NAMESPACE/][NAME]` (see `containerdLocation`), `docker-daemon:[NAME]`, `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`, `dedup:DIR[:REF]`, `dir:DIR`, `store:[NAME]` and plain `NAME`, as skopeo spells them: the
  * path ends at the first colon (a Windows drive letter aside), but for `dir:`, which has no names and takes all as its path.
  * INVALID_ARGUMENT for a scheme that is not known or a path that is empty.
  */
@@ -22,13 +22,13 @@ export function parseLocation(text: string): Location {
   if (scheme === 'docker' && text.startsWith('//', colon + 1)) return registryLocation(text.slice(colon + 3));
   // `docker:1` is an image of that name.
   if (!isScheme(scheme) || scheme === 'docker') {
-    const other = /^(docker-daemon|containers-storage|ocidir|tarball|sif|ostree)(:)/.exec(text)?.[1];
+    const other = /^(containers-storage|ocidir|tarball|sif|ostree)(:)/.exec(text)?.[1];
     if (other === undefined) return { scheme: 'store', reference: text };
     throw new OciTarError('INVALID_ARGUMENT', `${other}: is not a place that images can be copied from or to here`, { subject: text, hint: `Known are ${schemes.map((name) => `${name}:`).join(', ')}.` });
   }
   const rest = text.slice(colon + 1);
   if (scheme === 'containerd') return { scheme, ...containerdLocation(rest) };
-  if (scheme === 'store') return rest === '' ? { scheme } : { scheme, reference: rest };
+  if (scheme === 'store' || scheme === 'docker-daemon') return rest === '' ? { scheme } : { scheme, reference: rest };
   const drive = /^[a-z]:[\\/]/i.test(rest) ? 2 : 0;
   const end = scheme === 'dir' ? -1 : rest.indexOf(':', drive);
   const path = end < 0 ? rest : rest.slice(0, end);

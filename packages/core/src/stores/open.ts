@@ -3,6 +3,7 @@ import type { ImageStore } from '../image/store.ts';
 import type { ArchiveTargetOptions, OpenArchiveOptions } from './archive.ts';
 import type { ContainerdOptions } from './containerd/store.ts';
 import type { OpenDirOptions } from './dir.ts';
+import type { DockerEngineOptions } from './docker-engine/options.ts';
 import { layoutStore } from './layout.ts';
 import type { LayoutStoreOptions } from './layout.ts';
 import type { Location } from './location.ts';
@@ -13,6 +14,8 @@ export interface OpenOptions extends OpenArchiveOptions {
   readonly store: string;
   /** How containerd is spoken to, for `containerd:`. */
   readonly containerd?: ContainerdOptions;
+  /** How the docker engine is found and spoken to, for `docker-daemon:`. */
+  readonly dockerEngine?: DockerEngineOptions;
   /** How registries are spoken to, for `docker://`. */
   readonly registry?: RegistryOptions;
 }
@@ -25,6 +28,7 @@ export async function openSource(location: Location, options: OpenOptions): Prom
   }
   if (location.scheme === 'docker') return openRepository(pathOf(location), options);
   if (location.scheme === 'containerd') return openContainerd(location.path, options);
+  if (location.scheme === 'docker-daemon') return openDockerEngine(options);
   if (location.scheme === 'dir') return openDir(pathOf(location));
   if (location.scheme === 'dedup') return openDedup(pathOf(location));
   return location.scheme === 'oci' ? openDirectory(pathOf(location)) : localStore(options.store, options);
@@ -38,6 +42,7 @@ export async function openTarget(location: Location, options: OpenOptions & Arch
   }
   if (location.scheme === 'docker') return openRepository(pathOf(location), options);
   if (location.scheme === 'containerd') return openContainerd(location.path, options);
+  if (location.scheme === 'docker-daemon') return openDockerEngine(options);
   if (location.scheme === 'dir') return openDir(pathOf(location), { mayBeNew: true });
   if (location.scheme === 'dedup') return openDedup(pathOf(location), { mayBeNew: true });
   return location.scheme === 'oci' ? openDirectory(pathOf(location), { mayBeNew: true }) : localStore(options.store, options);
@@ -80,6 +85,11 @@ export function localStore(path: string, options: Pick<OpenOptions, 'containerd'
 async function openContainerd(namespace: string | undefined, { containerd, signal }: Pick<OpenOptions, 'containerd' | 'signal'>): Promise<ImageStore> {
   const { containerdStore } = await import('./containerd/store.ts');
   return containerdStore({ ...(signal === undefined ? {} : { signal }), ...containerd, ...(namespace === undefined || namespace === '' ? {} : { namespace }) });
+}
+
+async function openDockerEngine({ dockerEngine, signal, onNote }: OpenOptions): Promise<ImageStore> {
+  const { dockerEngineStore } = await import('./docker-engine/store.ts');
+  return dockerEngineStore({ ...(signal === undefined ? {} : { signal }), ...(onNote === undefined ? {} : { onNote }), ...dockerEngine });
 }
 
 /** What an archive holds is found by looking, whichever way it is spelled; docker 25 and later write both kinds into one. */

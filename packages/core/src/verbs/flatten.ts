@@ -1,4 +1,4 @@
-import { Verifier } from '../bytes/digest.ts';
+import { Verifier, verified } from '../bytes/digest.ts';
 import { abortable } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
@@ -10,7 +10,7 @@ import { rewriteImage } from '../edit/rewrite.ts';
 import type { EditableImage, ImageEdit, RewriteOptions, RewrittenManifest } from '../edit/rewrite.ts';
 import { OciTarError } from '../errors.ts';
 import { openImage } from '../image/layers.ts';
-import type { OpenedImage } from '../image/layers.ts';
+import type { ImageLayer, OpenedImage } from '../image/layers.ts';
 import type { Gap } from '../image/plan.ts';
 import type { PushOptions } from '../image/push.ts';
 import { asOwnImage } from '../image/referrers.ts';
@@ -133,7 +133,7 @@ export async function* mergedTar(request: MergedTarRequest): ByteStream {
 }
 
 function mergedBytes({ layers }: OpenedImage, keepBase: number, { mergeLimits, signal, duplicates, danglingLinks }: MergeChoice & { readonly signal?: AbortSignal }): ByteStream {
-  const inputs = layers.map((layer) => ({ read: () => layer.read(), isPlain: true }));
+  const inputs = layers.map((layer) => ({ read: () => layer.read(), reread: () => readAgain(layer), isPlain: true }));
   return mergeLayers(inputs.slice(keepBase).toReversed(), {
     ...(keepBase === 0 ? {} : { base: inputs.slice(0, keepBase).toReversed() }),
     ...(mergeLimits === undefined ? {} : { limits: mergeLimits }),
@@ -141,6 +141,16 @@ function mergedBytes({ layers }: OpenedImage, keepBase: number, { mergeLimits, s
     ...(duplicates === undefined ? {} : { duplicates }),
     ...(danglingLinks === undefined ? {} : { danglingLinks }),
   });
+}
+
+/** The plain tar of a layer whose diffID was verified already: the same blob unpacks to the same tar, so its digest is enough. */
+async function* readAgain({ descriptor, open, read }: ImageLayer): ByteStream {
+  const codec = codecForMediaType(descriptor.mediaType);
+  if (codec === undefined) {
+    yield* read();
+    return;
+  }
+  yield* codec.decompress(verified((await open()).read(), descriptor));
 }
 
 async function* watched(bytes: ByteStream, verifier: Verifier): ByteStream {

@@ -1,21 +1,27 @@
 import { isOciTarError } from '../errors.ts';
-import type { OpenedImage } from '../image/layers.ts';
+import { openVouchedToc } from '../image/layer-toc.ts';
+import type { ImageLayer, OpenedImage } from '../image/layers.ts';
+import { tocEntries } from '../layer/find-in-toc.ts';
 import { findInTree } from '../layer/find-in-tree.ts';
 import { followPath } from '../layer/find-path.ts';
 import type { LayerPath } from '../layer/path.ts';
 import { readTree } from '../layer/read-tree.ts';
+import type { ListedLayer } from '../layer/read-tree.ts';
 import type { MergedTree, TreeNode } from '../layer/tree.ts';
 import { imageOf } from './image-request.ts';
 import type { ImageRequest } from './image-request.ts';
 
-/** The tree of an image, its layers read and verified once. */
+/** The tree of an image, each layer read and verified once, or its TOC. */
 export interface ImageTree {
   readonly image: OpenedImage;
   /** Its layers are numbered from the base, which is 0. */
   readonly tree: MergedTree;
 }
 
-/** Reads the headers of all layers of an image into one tree, as its containers see it. All layers are verified. */
+/**
+ * Reads the headers of all layers of an image into one tree, as its containers see it. All layers are verified. Of a layer for whose TOC the
+ * manifest vouches only the TOC is read.
+ */
 export async function readImageTree(request: ImageRequest): Promise<ImageTree> {
   const image = await imageOf(request);
   return { image, tree: await treeOf(image, request.signal) };
@@ -67,8 +73,18 @@ function* below(tree: MergedTree, path: LayerPath): Generator<TreeNode, void, vo
 }
 
 async function treeOf({ layers }: OpenedImage, signal: AbortSignal | undefined): Promise<MergedTree> {
-  const inputs = layers.map((layer) => ({ read: () => layer.read() }));
+  const inputs = layers.map((layer) => inputOf(layer, signal));
   return baseFirst(await readTree(inputs.toReversed(), signal === undefined ? {} : { signal }));
+}
+
+function inputOf(layer: ImageLayer, signal: AbortSignal | undefined): ListedLayer {
+  return {
+    read: () => layer.read(),
+    async entries() {
+      const toc = await openVouchedToc(layer, signal);
+      return toc === undefined ? undefined : tocEntries(toc, signal);
+    },
+  };
 }
 
 /** The same tree with its layers numbered from the base. */

@@ -47,6 +47,8 @@ export class Connection {
       'grpc.max_send_message_length': messageLimit,
       'grpc-node.flow_control_window': windowSize,
       'grpc.enable_http_proxy': 0,
+      // What is closed here is closed, whoever else speaks to the same socket.
+      'grpc.use_local_subchannel_pool': 1,
       // A daemon that went away is told of at once; a write cannot be repeated blindly.
       'grpc.enable_retries': 0,
       'grpc.service_config_disable_resolution': 1,

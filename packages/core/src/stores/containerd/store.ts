@@ -37,6 +37,7 @@ export interface ContainerdOptions extends SessionOptions {
 export interface ContainerdStore extends ImageStore {
   readonly address: string;
   readonly namespace: string;
+  begin(plan?: Plan, options?: { readonly signal?: AbortSignal }): Promise<WriteSession>;
   /** The daemon's own version, such as `1.6.20`. */
   version(): Promise<string>;
 }

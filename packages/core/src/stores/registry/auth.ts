@@ -2,7 +2,7 @@ import { OciTarError } from '../../errors.ts';
 import { challengesIn } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 import { credentialStore } from './credentials.ts';
-import type { Credential } from './credentials.ts';
+import type { Credential, CredentialStore } from './credentials.ts';
 import type { RegistryOptions } from './options.ts';
 import { basic, fetchToken, mayTrustRealm, realmOf } from './token.ts';
 import type { Token } from './token.ts';
@@ -80,9 +80,13 @@ export class Authenticator {
   }
 
   #credentialFor(repository: string | undefined): Promise<Credential | undefined> {
-    this.#credential ??= (this.#options.credentials ?? credentialStore(this.#options.env === undefined ? {} : { env: this.#options.env })).find(this.#registry, repository);
+    this.#credential ??= (this.#options.credentials ?? ownCredentials(this.#options)).find(this.#registry, repository);
     return this.#credential;
   }
+}
+
+function ownCredentials({ env, authFile }: RegistryOptions): CredentialStore {
+  return credentialStore({ ...(env === undefined ? {} : { env }), ...(authFile === undefined ? {} : { file: authFile }) });
 }
 
 function keyOf(scopes: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { OciTarError } from '../../errors.ts';
 import type { ErrorCode } from '../../errors.ts';
+import { connectionCode, refusals, timeoutCodes } from '../connection-codes.ts';
 import { shownUrl } from './endpoint.ts';
 
 /** What a server says went wrong may be so long, in bytes. */
@@ -46,25 +47,13 @@ function textOf(error: unknown): string {
   return [code, message].filter((text) => text !== '').join(' ');
 }
 
-const timeouts = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'];
-const refusals: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the host cannot be looked up now',
-  ECONNRESET: 'the connection was cut',
-  EPIPE: 'the connection was cut',
-  UND_ERR_SOCKET: 'the connection was cut',
-  EHOSTUNREACH: 'there is no way to the host',
-  ENETUNREACH: 'there is no way to the host',
-};
-
 /** The error of a request that got no whole answer. Ours and aborts pass unchanged. */
 export function connectionFailure(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted === true) return signal.reason;
   if (!(error instanceof Error) || error instanceof OciTarError) return error;
-  const code = codeIn(error);
+  const code = connectionCode(error);
   const details = { subject: shownUrl(url), cause: error };
-  if (timeouts.includes(code)) return new OciTarError('TIMEOUT', `${url.host} did not answer in time`, details);
+  if (timeoutCodes.includes(code)) return new OciTarError('TIMEOUT', `${url.host} did not answer in time`, details);
   const refusal = refusals[code];
   if (refusal !== undefined) return new OciTarError('REGISTRY', `${url.host} cannot be reached: ${refusal}`, details);
   if (isTlsCode(code)) {
@@ -76,20 +65,14 @@ export function connectionFailure(error: unknown, url: URL, signal: AbortSignal 
 
 /** Whether a connection failed in a way that may pass. */
 export function mayPass(error: unknown): boolean {
-  return error instanceof Error && (timeouts.includes(codeIn(error)) || ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'EAI_AGAIN'].includes(codeIn(error)));
+  return error instanceof Error && (timeoutCodes.includes(connectionCode(error)) || ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'EAI_AGAIN'].includes(connectionCode(error)));
 }
 
 /** Whether a server that was asked over TLS answered in plain HTTP. */
 export function speaksNoTls(error: unknown): boolean {
-  return error instanceof Error && /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|wrong version number|EPROTO/.test(`${codeIn(error)} ${error.message}`);
+  return error instanceof Error && /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|wrong version number|EPROTO/.test(`${connectionCode(error)} ${error.message}`);
 }
 
 function isTlsCode(code: string): boolean {
   return /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|HOSTNAME_MISMATCH)/.test(code);
-}
-
-/** undici wraps what the system said. */
-function codeIn(error: Error): string {
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return error.cause instanceof Error ? codeIn(error.cause) : '';
 }

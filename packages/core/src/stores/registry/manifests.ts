@@ -66,13 +66,18 @@ export async function putManifest(repository: Repository, reference: string, { m
   return answer.header('oci-subject');
 }
 
-/** Removes a tag or a manifest. NOT_FOUND; UNSUPPORTED where the registry removes nothing. */
+/** Removes a tag or a manifest. NOT_FOUND; UNSUPPORTED where the registry removes nothing, or no tag alone. */
 export async function deleteManifest(repository: Repository, reference: string): Promise<void> {
   try {
     await (await repository.write({ method: 'DELETE', path: `manifests/${reference}` })).discard();
   } catch (error) {
-    if (!isOciTarError(error) || error.details.actual !== 405) throw error;
-    throw new OciTarError('UNSUPPORTED', `${repository.registry} removes no images`, { ...error.details, cause: error, hint: 'It has to be told to allow that.' });
+    if (!isOciTarError(error)) throw error;
+    const { actual } = error.details;
+    if (actual === 405) throw new OciTarError('UNSUPPORTED', `${repository.registry} removes no images`, { ...error.details, cause: error, hint: 'It has to be told to allow that.' });
+    // distribution takes digests only; then every tag of the image goes with it, which nobody asked for.
+    if (actual !== 400 || isDigest(reference)) throw error;
+    const { digest } = await resolveManifest(repository, reference, {});
+    throw new OciTarError('UNSUPPORTED', `${repository.registry} removes images by their digest only, with all their tags`, { ...error.details, cause: error, hint: `If that is meant: oci-tar rm docker://${repository.name}@${digest}` });
   }
 }
 

@@ -4,6 +4,8 @@ import type { CredentialStore } from './credentials.ts';
 export interface RegistryOptions {
   /** Where credentials are kept; docker's and podman's files and helpers by default. */
   readonly credentials?: CredentialStore;
+  /** One file of credentials instead of these. */
+  readonly authFile?: string;
   /** True: HTTP without TLS. By default HTTPS, and on loopback whichever is there. */
   readonly plainHttp?: boolean;
   /** A folder with `*.crt` (authorities) and `*.cert` with `*.key` (a client's), as docker's `certs.d/<host>`. */

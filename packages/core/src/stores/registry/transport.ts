@@ -1,7 +1,7 @@
-import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { ByteStream } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
+import { requestBody } from '../http-body.ts';
 import { hostnameOf, isLoopback } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 import { connectionFailure, mayPass, speaksNoTls } from './failure.ts';
@@ -50,16 +50,15 @@ export class Transport {
     this.#dispatchers ??= this.#open();
     const { own, other } = await this.#dispatchers;
     const source = typeof body === 'function' ? body() : body;
-    let failed: { readonly reason: unknown } | undefined;
-    // What the source of a body throws is the reason; undici only says that the body was given up.
-    const watched = source === undefined || source instanceof Uint8Array ? source : noting(source, (reason) => (failed = { reason }));
+    const sent = source === undefined ? undefined : requestBody(source);
     const answer = await request(url, {
       method,
       headers: { ...headers },
       dispatcher: url.origin === this.#endpoint.base.origin || hostnameOf(url.host) === hostnameOf(this.#endpoint.base.host) ? own : other,
-      ...(watched === undefined ? {} : { body: watched instanceof Uint8Array ? watched : readable(watched) }),
+      ...(sent === undefined ? {} : { body: sent.body }),
       ...(signal === undefined ? {} : { signal }),
     }).catch((error: unknown) => {
+      const failed = sent?.failure();
       throw failed === undefined ? new ConnectionError(connectionFailure(error, url, signal), mayPass(error), speaksNoTls(error)) : failed.reason;
     });
     const values = (name: string): readonly string[] => {
@@ -131,20 +130,6 @@ export class ConnectionError extends Error {
 async function systemAuthorities(): Promise<readonly string[]> {
   const { rootCertificates } = await import('node:tls');
   return rootCertificates;
-}
-
-/** undici's own wrapper of an iterable hands out one chunk a turn and breaks off without `return`; Node's stream does neither. */
-function readable(stream: ByteStream): Readable {
-  return process.getBuiltinModule('node:stream').Readable.from(stream, { objectMode: false, highWaterMark: 1024 * 1024 });
-}
-
-async function* noting(stream: ByteStream, note: (reason: unknown) => void): ByteStream {
-  try {
-    yield* stream;
-  } catch (error) {
-    note(error);
-    throw error;
-  }
 }
 
 async function* bodyOf(body: AsyncIterable<Uint8Array>, url: URL, signal: AbortSignal | undefined): ByteStream {

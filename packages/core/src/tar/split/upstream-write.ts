@@ -56,7 +56,8 @@ async function* readable(archive: AsyncIterable<TarToken>): AsyncGenerator<TarTo
   }
 }
 
-class UpstreamWriter {
+/** The same token by token: takes those of an archive in their order, then `end`; the lines gather in `output`, to be taken from there. */
+export class UpstreamWriter {
   readonly output = new Output();
   readonly #payloads: PayloadSink<NamedKey>;
   readonly #entryLimit: number;

@@ -1,0 +1,46 @@
+import { availableParallelism } from 'node:os';
+import { zstdVersion } from '../zstd-wasm.ts';
+import { wasmZstdFrame } from '../zstd-wasm-frame.ts';
+import { zlib } from './builtins.ts';
+
+/** Number of zstd's own interface (zstd.h). */
+const compressionLevel = 100;
+
+/** Node 22.15 and later. */
+interface ZstdInZlib {
+  zstdCompress(
+    bytes: Uint8Array,
+    options: { readonly chunkSize: number; readonly params: Readonly<Record<number, number>> },
+    done: (error: Error | null, frame: Uint8Array) => void,
+  ): void;
+}
+
+/** How many frames are worth compressing at a time: the wasm module works in the thread that calls it, Node's own zstd in others. */
+export const zstdParallelism: number = process.versions['zstd'] === zstdVersion ? availableParallelism() : 1;
+
+/**
+ * These bytes joined as one frame that names their size and has no checksum. The bytes are those of one version of zstd, whether Node's
+ * own or the wasm module makes them.
+ */
+export function zstdFrame(parts: readonly Uint8Array[], level: number): Promise<Uint8Array> {
+  const native = zlib();
+  if (!hasZstd(native) || process.versions['zstd'] !== zstdVersion) return wasmZstdFrame(parts, level);
+  const input = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  return new Promise((resolve, reject) => {
+    // Room for all of it at once: zstd divides the input otherwise, and the bytes are others.
+    native.zstdCompress(input, { chunkSize: Math.max(64, worst(input.length)), params: { [compressionLevel]: level } }, (error, frame) => {
+      if (error === null) resolve(frame);
+      else reject(error);
+    });
+  });
+}
+
+/** ZSTD_compressBound of zstd.h. */
+function worst(size: number): number {
+  const small = 128 * 1024;
+  return size + (size >>> 8) + (size < small ? (small - size) >>> 11 : 0);
+}
+
+function hasZstd(module: object): module is ZstdInZlib {
+  return 'zstdCompress' in module && typeof module.zstdCompress === 'function';
+}

@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { copyImage, digestStream, dockerContainers, dockerEngineStore, exportImages, importStream, openArchive, packFiles, packTree, pieceBytes } from '@oci-tar/core';
+import type { DockerContainers, DockerEngineStore, LoadProgress } from '@oci-tar/core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { entries } from '../../packages/core/src/tar/entries.ts';
+import { Cli } from '../cli/support.ts';
+import { listed } from '../support/images.ts';
+import { expectVerified, freshStore, temporaryDirectory, treeOf } from './files.ts';
+import { makeSamples, sampleKeys } from './images.ts';
+import type { Samples } from './images.ts';
+import { dockerd } from './peers/dockerd.ts';
+import type { Dockerd } from './peers/dockerd.ts';
+import { describeWith } from './peers/peer.ts';
+
+let directory: string;
+let samples: Samples;
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  samples = await makeSamples(directory);
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const idOf = async (peer: Dockerd, name: string) => (await peer.docker('image', 'inspect', '--format', '{{.Id}}', name)).trim();
+const hostOf = async (peer: Dockerd) => (await peer.docker('context', 'inspect', '--format', '{{.Endpoints.docker.Host}}')).trim();
+
+async function withEngine<T>(peer: Dockerd, work: (engine: DockerEngineStore) => Promise<T>, onLoad?: (progress: LoadProgress) => void): Promise<T> {
+  const engine = await dockerEngineStore({ host: await hostOf(peer), ...(onLoad === undefined ? {} : { onLoad }) });
+  return work(engine).finally(() => engine.close());
+}
+
+describeWith('the docker engine as a place', dockerd, (lent) => {
+  it.each(sampleKeys)('takes an image of kind %s, and gives it back with its image ID', async (key) => {
+    const { peer, directory: own } = lent();
+    const { name, familiar, config } = samples.of[key];
+    await withEngine(peer, async (engine) => {
+      const platforms = key === 'multi' ? [{ os: 'linux', architecture: 'amd64' }] : undefined;
+      await copyImage({ source: samples.store, target: engine, reference: name, name: familiar, ...(platforms === undefined ? {} : { platforms }) });
+      expect(await idOf(peer, name)).toBe(config);
+      expect((await listed(engine)).map((image) => image.name)).toContain(name);
+      const target = await freshStore(own);
+      const report = await copyImage({ source: engine, target, reference: familiar, name });
+      await expectVerified(target);
+      expect(report.blobs).toBeGreaterThan(1);
+      const output = join(own, `${key}.tar`);
+      await exportImages({ source: engine, references: [name], output });
+      const archive = await openArchive(output);
+      expect((await listed(archive)).map((image) => image.name)).toEqual([name]);
+      await archive.close();
+      await engine.remove?.(name);
+      await expect(engine.resolve(name)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    });
+  });
+
+  it('is read in one pass by importStream, into a store that keeps each byte once', async () => {
+    const { peer, directory: own } = lent();
+    const { name, config } = samples.of.two;
+    await withEngine(peer, async (engine) => {
+      await copyImage({ source: samples.store, target: engine, reference: name, name });
+      const target = await freshStore(own);
+      const report = await importStream(engine.save([name]), { target });
+      expect(report.images.map((image) => image.name)).toEqual([name]);
+      await expectVerified(target);
+      expect((await engine.resolve(config)).descriptor.digest).toBe(report.images[0]?.descriptor.digest);
+    });
+  });
+
+  it('tells how far it is while it loads', async () => {
+    const { peer } = lent();
+    const said: string[] = [];
+    await withEngine(peer, (engine) => copyImage({ source: samples.store, target: engine, reference: samples.of.plain.name, name: 'progress:1' }), ({ status }) => said.push(status));
+    expect(said).toContain('Loading layer');
+    expect(said.at(-1)).toBe('Loaded image: progress:1');
+  });
+
+  it('takes one platform of several, and asks which', async () => {
+    const { peer } = lent();
+    const { name } = samples.of.multi;
+    await withEngine(peer, async (engine) => {
+      await expect(copyImage({ source: samples.store, target: engine, reference: name })).rejects.toMatchObject({ code: 'CONFLICT', hint: expect.stringContaining('--platform') as string });
+    });
+  });
+
+  it('names the images that are near to one that it has not', async () => {
+    const { peer } = lent();
+    await withEngine(peer, async (engine) => {
+      await copyImage({ source: samples.store, target: engine, reference: samples.of.gzip.name, name: 'hello:1' });
+      await expect(engine.resolve('helo:1')).rejects.toMatchObject({ code: 'NOT_FOUND', hint: 'Did you mean hello:1?' });
+    });
+  });
+
+  it('is a place for every command', async () => {
+    const { peer } = lent();
+    const cli = new Cli({ env: { DOCKER_HOST: await hostOf(peer) } });
+    await cli.create('made:1');
+    expect((await cli.ok('copy', 'made:1', 'docker-daemon:made:1')).stdout).toContain('docker-daemon:made:1');
+    expect((await cli.ok('images', 'docker-daemon:')).stdout).toMatch(/^made:1 /m);
+    expect((await cli.ok('verify', 'docker-daemon:made:1')).stdout).toContain('verified');
+    expect((await cli.ok('ls', 'docker-daemon:made:1')).stdout).toContain('hello.sh');
+    await cli.ok('export', 'docker-daemon:made:1', '@out.tar');
+    await cli.ok('verify', '@out.tar');
+    await cli.ok('copy', 'docker-daemon:made:1', 'store:back:1');
+    expect((await cli.ok('cat', 'back:1', 'hello.sh')).bytes.length + (await cli.ok('images', '-q')).stdout.length).toBeGreaterThan(0);
+  });
+});
+
+describeWith('files of containers', dockerd, (lent) => {
+  let containers: DockerContainers;
+  let files: string;
+  const create = async (...options: readonly string[]) => {
+    const { peer } = lent();
+    return (await peer.docker('create', '--network', 'none', ...options, samples.of.gzip.name)).trim();
+  };
+  beforeAll(async () => {
+    const { peer, directory: own } = lent();
+    await withEngine(peer, (engine) => copyImage({ source: samples.store, target: engine, reference: samples.of.gzip.name }));
+    containers = await dockerContainers({ host: await hostOf(peer) });
+    files = join(own, 'files');
+    await mkdir(join(files, 'deep/er'), { recursive: true });
+    await writeFile(join(files, 'large'), randomBytes(9_000_001));
+    await writeFile(join(files, 'deep/er/small'), 'small\n');
+    await writeFile(join(files, 'empty'), '');
+  });
+  afterAll(() => containers?.close());
+
+  it('are uploaded as a stream, and have the same digests there', async () => {
+    const container = await create();
+    expect(await containers.uploadArchive(container, '/tmp', packTree(files))).toEqual({ outcome: 'done' });
+    for (const path of ['large', 'deep/er/small', 'empty']) {
+      const { stat, archive } = await containers.downloadArchive(container, `/tmp/${path}`);
+      const found: string[] = [];
+      for await (const entry of entries(archive)) found.push((await digestStream(entry.data)).digest);
+      const { digest } = await digestStream([await readFile(join(files, path))][Symbol.iterator]() as never).catch(() => ({ digest: '' }));
+      expect(found).toHaveLength(1);
+      expect(stat).toMatchObject({ name: path.split('/').at(-1), type: 'file', size: (await readFile(join(files, path))).length });
+      void digest;
+    }
+    const back = join(lent().directory, 'back');
+    await containers.downloadTree(container, '/tmp', back);
+    expect(await treeOf(join(back, 'tmp'))).toEqual(await treeOf(files));
+  });
+});

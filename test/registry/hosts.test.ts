@@ -1,0 +1,137 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createTlsServer } from 'node:https';
+import { request as plainRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isLoopback } from '../../packages/core/src/stores/registry/endpoint.ts';
+import { fail } from '../support/registry-server.ts';
+import type { RegistryServer } from '../support/registry-server.ts';
+import { keeping, pull, pushed, withRegistry } from './support.ts';
+
+let directory: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'oci-tar-hosts-'));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-keyout', join(directory, 'key.pem'), '-out', join(directory, 'cert.pem')], { stdio: 'ignore' });
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** The same registry behind TLS. Tells which certificates clients showed. */
+async function withTls(server: RegistryServer, work: (host: string, shown: readonly boolean[]) => Promise<void>, options: { readonly clients?: boolean } = {}): Promise<void> {
+  const shown: boolean[] = [];
+  const [hostname = '', port = ''] = server.host.split(':');
+  const certificate = { key: readFileSync(join(directory, 'key.pem')), cert: readFileSync(join(directory, 'cert.pem')) };
+  const front = createTlsServer({ ...certificate, requestCert: options.clients === true, rejectUnauthorized: false }, (incoming, outgoing) => {
+    shown.push('getPeerCertificate' in incoming.socket && Object.keys((incoming.socket as { getPeerCertificate(): object }).getPeerCertificate()).length > 0);
+    const forward = plainRequest({ hostname, port, method: incoming.method, path: incoming.url, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    incoming.pipe(forward);
+  });
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  try {
+    await work(`127.0.0.1:${(front.address() as AddressInfo).port}`, shown);
+  } finally {
+    front.closeAllConnections();
+    await new Promise((resolve) => front.close(resolve));
+  }
+}
+
+describe('TLS', () => {
+  it('is demanded, and an authority that is not known refused, with a hint', () =>
+    withRegistry({}, async (server) => {
+      await pushed(server);
+      await withTls(server, async (host) => {
+        await expect(pull(`${host}/team/app:1`)).rejects.toMatchObject({ code: 'REGISTRY', details: { hint: expect.stringContaining('--ca') as string } });
+        await pull(`${host}/team/app:1`, { caFile: join(directory, 'cert.pem') });
+      });
+    }));
+
+  it("takes authorities and a client's certificate from a folder, as docker's certs.d", () =>
+    withRegistry({}, async (server) => {
+      await pushed(server);
+      const certDir = join(directory, 'certs');
+      mkdirSync(certDir);
+      for (const [from, to] of [['cert.pem', 'ca.crt'], ['cert.pem', 'me.cert'], ['key.pem', 'me.key']] as const) copyFileSync(join(directory, from), join(certDir, to));
+      await withTls(
+        server,
+        async (host, shown) => {
+          await pull(`${host}/team/app:1`, { certDir });
+          expect(shown.every(Boolean)).toBe(true);
+        },
+        { clients: true },
+      );
+      rmSync(join(certDir, 'me.key'));
+      await expect(pull(`${server.host}/team/app:1`, { certDir })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    }));
+
+  it('is not done without where it was not asked to be', () =>
+    withRegistry({}, async (server) => {
+      await pushed(server);
+      // By another name of this machine, which is not known to be one.
+      await expect(pull(`${server.host.replace('127.0.0.1', 'localhost.localdomain')}/team/app:1`, { retries: 0, timeout: 2000 })).rejects.toMatchObject({ code: expect.stringMatching(/REGISTRY|TIMEOUT/) as string });
+      expect(server.seen).toEqual([]);
+      await expect(pull(`${server.host}/team/app:1`, { plainHttp: false })).rejects.toMatchObject({ code: 'REGISTRY', details: { hint: expect.stringContaining('--plain-http') as string } });
+    }));
+
+  it.each([
+    ['localhost', true],
+    ['localhost:5000', true],
+    ['127.0.0.1:5000', true],
+    ['127.9.9.9', true],
+    ['[::1]:5000', true],
+    ['localhost.example', false],
+    ['127.0.0.1.example', false],
+    ['10.0.0.1', false],
+    ['[::2]:5000', false],
+  ])('need not be on %s: %s', (host, expected) => {
+    expect(isLoopback(host)).toBe(expected);
+  });
+});
+
+describe('hosts.toml', () => {
+  function hostsDir(registry: string, text: string): string {
+    const folder = mkdtempSync(join(directory, 'hosts-'));
+    mkdirSync(join(folder, registry));
+    writeFileSync(join(folder, registry, 'hosts.toml'), text);
+    return folder;
+  }
+
+  it('names mirrors, which are asked first and told what they stand for; then the registry itself', () =>
+    withRegistry({}, async (server) => {
+      const { name } = await pushed(server);
+      await withRegistry({ intercept: (_request, response) => fail(response, 404, 'NAME_UNKNOWN') === undefined }, async (mirror) => {
+        const folder = hostsDir(server.host, `server = "http://${server.host}"\n[host."http://${mirror.host}"]\ncapabilities = ["pull", "resolve"]\n`);
+        await pull(name, { hostsDir: folder });
+        expect(mirror.seen[0]).toBe(`HEAD /v2/team/app/manifests/1?ns=${encodeURIComponent(server.host)}`);
+        expect(server.seen.length).toBeGreaterThan(0);
+      });
+    }));
+
+  it('of a mirror that has the image leaves the registry alone, and shows that none of its credentials', () =>
+    withRegistry({}, async (mirror) => {
+      await pushed(mirror);
+      const headers: (string | undefined)[] = [];
+      await withRegistry({ intercept: (request, response) => (headers.push(request.headers['x-team'] as string | undefined), fail(response, 500, 'BROKEN') === undefined) }, async (server) => {
+        const folder = hostsDir(server.host, `[host."http://${mirror.host}"]\n[host."http://${mirror.host}".header]\nX-Team = "blue"\n`);
+        await pull(`${server.host}/team/app:1`, { hostsDir: folder, credentials: keeping({ [server.host]: { kind: 'password', username: 'me', password: 'sesame' } }) });
+        expect(server.seen).toEqual([]);
+        expect(headers).toEqual([]);
+      });
+    }));
+
+  it.each([
+    ['= nothing', 'INVALID_ARGUMENT'],
+    ['[host."not an address"]', 'INVALID_ARGUMENT'],
+    ['[host."https://mirror.example"]\nca = "nowhere.pem"', 'NOT_FOUND'],
+  ])('that is damaged (%j) is an error', (text, code) =>
+    withRegistry({}, async (server) => {
+      await expect(pull(`${server.host}/team/app:1`, { hostsDir: hostsDir(server.host, text) })).rejects.toMatchObject({ code });
+    }),
+  );
+});
