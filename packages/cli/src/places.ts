@@ -25,7 +25,7 @@ export function placeOf(word: string): Location {
 
 /** How places are opened. */
 export function openOptions(context: Context): OpenOptions {
-  return { store: context.store, signal: context.signal, registry: context.registry, containerd: { env: context.io.env }, onNote: (text) => note(context, text) };
+  return { store: context.store, signal: context.signal, registry: context.registry, containerd: { env: context.io.env }, dockerEngine: { env: context.io.env }, onNote: (text) => note(context, text) };
 }
 
 /** Opens a place, hands it on and closes it in the end. */

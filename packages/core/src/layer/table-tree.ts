@@ -78,7 +78,7 @@ export class TableTree implements MergedTree {
   }
 }
 
-/** A directory that no layer has an entry of: what container runtimes make of it (image-spec issue 970). */
+/** A directory that no layer has an entry of: what container runtimes make of it (an open question of the image-spec). */
 const implied: Omit<TreeNode, 'path'> = {
   type: 'directory',
   size: 0,

@@ -20,7 +20,7 @@ export type Winner =
   /** Anything else: the entry of a layer, perhaps under another name; `entry` and `header` are good until the next one is asked for. */
   | { readonly kind: 'entry'; readonly path: LayerPath; readonly entry: TarEntry; readonly header: Uint8Array; readonly body: Body; readonly layer: number };
 
-/** A directory that no layer has an entry of (image-spec issue 970). */
+/** A directory that no layer has an entry of (an open question of the image-spec). */
 export const impliedFields: PlainFields = { mode: 0o755, uid: 0, gid: 0, uname: '', gname: '', mtime: 0, pax: noRecords, globals: noRecords };
 
 /** A whiteout says all it says by its name. */

@@ -54,7 +54,7 @@ export interface Chunker {
   /** The size of a full chunk, where all but the last are equal. */
   readonly size?: number;
   /** What the chunk just completed is, for `TocEntry.chunkType`; absent for common data. */
-  readonly chunkType?: string;
+  readonly chunkType?: string | undefined;
 }
 
 /** What is known when the last member has been written. */
