@@ -74,12 +74,13 @@ export class FakeContainerd {
         if (name === 'Content/Read') return [method, (call: grpc.ServerWritableStream<Message, object>) => void this.#read(call)] as const;
         if (name === 'Content/List') return [method, (call: grpc.ServerWritableStream<Message, object>) => this.#list(call)] as const;
         if (name === 'Content/Write') return [method, (call: grpc.ServerDuplexStream<Message, object>) => void this.#write(call)] as const;
-        const unary = (call: grpc.ServerUnaryCall<Message, object>, done: grpc.sendUnaryData<object>) => {
+        const unary = async (call: grpc.ServerUnaryCall<Message, object>, done: grpc.sendUnaryData<object>) => {
           const lease = call.metadata.get('containerd-lease')[0];
-          this.#answer(name, call.request, typeof lease === 'string' ? lease : undefined).then(
-            (answer) => done(null, answer),
-            (error: unknown) => done(statusOf(error)),
-          );
+          try {
+            done(null, await this.#answer(name, call.request, typeof lease === 'string' ? lease : undefined));
+          } catch (error) {
+            done(statusOf(error));
+          }
         };
         return [method, unary] as const;
       });

@@ -96,7 +96,7 @@ describeWith('the docker engine as a place', dockerd, (lent) => {
     await cli.create('made:1');
     expect((await cli.ok('copy', 'made:1', 'docker-daemon:made:1')).stdout).toContain('docker-daemon:made:1');
     expect((await cli.ok('images', 'docker-daemon:')).stdout).toMatch(/^made:1 /m);
-    expect((await cli.ok('verify', 'docker-daemon:made:1')).stdout).toContain('verified');
+    expect((await cli.ok('verify', 'docker-daemon:made:1')).stdout).toContain('docker-daemon:made:1: ok');
     expect((await cli.ok('ls', 'docker-daemon:made:1')).stdout).toContain('hello.sh');
     await cli.ok('export', 'docker-daemon:made:1', '@out.tar');
     await cli.ok('verify', '@out.tar');
@@ -152,6 +152,7 @@ describeWith('files of containers', dockerd, (lent) => {
   it('are refused in ways that can be told apart, before all of an archive has been read', async () => {
     const container = await create();
     const outcome = async (name: string, path: string) => (await containers.uploadArchive(name, path, packTree(files))).outcome;
+    expect(await outcome(container, '')).toBe('bad-parameter');
     expect(await outcome(container, '/etc/motd')).toBe('bad-parameter');
     expect(await outcome(await create('--read-only'), '/')).toBe('permission-denied');
     expect(await outcome('nobody', '/')).toBe('no-such-container');

@@ -168,7 +168,7 @@ describe.each(ways)('mergeLayers, in %s', (_, merge) => {
   });
 
   it('takes a sparse file along as it is, under another name too', async () => {
-    const map = Buffer.concat([Buffer.from('00000000000\0' + '00000000005\0' + '00000002000\0' + '00000000003\0', 'latin1'), Buffer.alloc(96 - 48)]);
+    const map = Buffer.concat([Buffer.from(['00000000000', '00000000005', '00000002000', '00000000003', ''].join('\0'), 'latin1'), Buffer.alloc(96 - 48)]);
     const sparse = (name: string) => rawEntry({ name, typeflag: 'S', format: 'gnu', patch: [[386, map], [483, Buffer.from('00000003000\0')]] }, 'helloend');
     for (const name of ['sparse', './sparse']) {
       const list = await found(await merge([join(sparse(name), endMarker)]));

@@ -1,7 +1,7 @@
 import { mediaTypes } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
-import { memoryStore } from '../support/images.ts';
-import { addDocument } from '../support/multi.ts';
+import { memoryStore, pushJson } from '../support/images.ts';
+import { addDocument, session } from '../support/multi.ts';
 import { clientOf, indexType, manifestOf, reading, sha256, writing } from './support.ts';
 import type { Client } from './support.ts';
 
@@ -123,7 +123,7 @@ describe('listing referrers', () => {
     expect((await client.get(`/v2/hello/referrers/${gone.digest}`)).json()).toMatchObject({ manifests: [{ digest }] });
   });
 
-  it('finds what an archive lists without a name, and what an index under the tag of the fallback lists', async () => {
+  it('finds what an archive lists without a name, and what refers to that in turn', async () => {
     const store = memoryStore();
     const empty = { mediaType: mediaTypes.empty, digest: sha256('{}'), size: 2, data: 'e30=' };
     const image = await addDocument(store, 'docker.io/library/hello:1', mediaTypes.manifest, { schemaVersion: 2, mediaType: mediaTypes.manifest, config: empty, layers: [] });
@@ -136,6 +136,19 @@ describe('listing referrers', () => {
     expect((await client.get(`/v2/hello/referrers/${nameless.descriptor.digest}`)).json()).toMatchObject({ manifests: [{ digest: deeper.descriptor.digest }] });
     expect((await client.get(`/v2/hello/manifests/${deeper.descriptor.digest}`)).status).toBe(200);
     expect((await client.get('/v2/_catalog')).json()).toEqual({ repositories: ['hello'] });
+  });
+
+  it('finds what is listed under the tag of the fallback, by which clients help themselves where there is no API', async () => {
+    const store = memoryStore();
+    const empty = { mediaType: mediaTypes.empty, digest: sha256('{}'), size: 2, data: 'e30=' };
+    const { descriptor } = await addDocument(store, 'docker.io/library/hello:1', mediaTypes.manifest, { schemaVersion: 2, mediaType: mediaTypes.manifest, config: empty, layers: [] });
+    const { digest, size, mediaType } = descriptor;
+    const opened = await session(store);
+    const { descriptor: listed } = await pushJson(opened, mediaTypes.manifest, 'manifest', { schemaVersion: 2, mediaType: mediaTypes.manifest, artifactType: 'a/b', config: empty, layers: [], subject: { digest, size, mediaType } });
+    await opened.end();
+    await addDocument(store, `docker.io/library/hello:${digest.replace(':', '-')}`, mediaTypes.index, { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [listed] });
+    const client = await clientOf({ places: [{ store }] });
+    expect((await client.get(`/v2/hello/referrers/${digest}`)).json()).toMatchObject({ manifests: [{ digest: listed.digest, artifactType: 'a/b' }] });
   });
 
   it('gives what does not fit into 4 MiB on further pages', async () => {

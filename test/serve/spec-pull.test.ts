@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { indexType, manifestType, partsOf, reading, sha256 } from './support.ts';
 import { memoryStore } from '../support/images.ts';
 import { addMulti } from '../support/multi.ts';
-import { clientOf } from './support.ts';
+import { clientOf, indexType, manifestType, partsOf, reading, sha256 } from './support.ts';
 
 const hello = 'docker.io/library/hello:1';
 const absent = `sha256:${'0'.repeat(64)}`;

@@ -124,3 +124,8 @@ export function locationOf(answer: Answer): string {
   if (location === undefined) throw new Error(`an answer without Location: ${answer.status} ${answer.text}`);
   return location;
 }
+
+/** The same place as an archive would be: it can be read and does not change. */
+export function onlyRead(store: ImageStore): ImageStore {
+  return { name: store.name, images: () => store.images(), resolve: (reference) => store.resolve(reference), open: (blob) => store.open(blob), close: () => store.close() };
+}

@@ -96,7 +96,7 @@ function remove(tree: ModelTree, path: string): void {
 }
 
 function removeBelow(tree: ModelTree, path: string): void {
-  for (const one of [...tree.keys()]) if (one !== path && (path === '' || one.startsWith(`${path}/`))) tree.delete(one);
+  for (const one of tree.keys()) if (one !== path && (path === '' || one.startsWith(`${path}/`))) tree.delete(one);
 }
 
 function parent(path: string): string {

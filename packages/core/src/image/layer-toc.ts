@@ -3,30 +3,24 @@ import type { ErrorCode } from '../errors.ts';
 import { hasExactNames } from '../layer/find-in-toc.ts';
 import { openSeekable } from '../seekable/open.ts';
 import type { OpenSeekableOptions, SeekableLayer } from '../seekable/open.ts';
-import { tocDigestAnnotation } from '../seekable/toc.ts';
+import { tocDigestOf } from '../seekable/toc-digest.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
+import type { Digest } from '../spec/digest.ts';
 import type { ImageLayer } from './layers.ts';
 
-/** What stands behind the TOC of a layer. */
-export type TocVoucher =
-  /** The manifest has the TOC's digest. */
-  | { readonly kind: 'vouched'; readonly annotation: string }
-  /** The manifest has the digest of another TOC. */
-  | { readonly kind: 'differs'; readonly annotation: string; readonly expected: string }
-  /** The manifest says nothing of a TOC. */
-  | { readonly kind: 'none' };
+/** What the manifest says of a layer's TOC: its digest, that of another one, or nothing. */
+export type TocVoucher = 'vouched' | 'differs' | 'none';
 
-/** The TOC of a layer, and how far it is to be believed. */
+/** The TOC of a layer, and what stands behind it. */
 export interface LayerToc {
   readonly layer: SeekableLayer;
   readonly voucher: TocVoucher;
+  /** The digest that the manifest has for it. */
+  readonly expected?: Digest;
 }
 
 /** A layer's description and its blob. */
 type StoredLayer = Pick<ImageLayer, 'descriptor' | 'open'>;
-
-/** Annotations of a layer's descriptor that have the digest of its TOC. */
-const tocAnnotations: readonly string[] = [tocDigestAnnotation];
 
 /** What a layer ends with that has no TOC here, or none that all readers would read alike. */
 const unreadable: readonly ErrorCode[] = ['INVALID_TOC', 'INVALID_JSON', 'INVALID_COMPRESSION', 'LIMIT_EXCEEDED', 'UNSUPPORTED'];
@@ -39,9 +33,12 @@ export async function openLayerToc({ descriptor, open }: StoredLayer, options: O
   const blob = await open();
   try {
     const layer = await openSeekable(blob, options);
-    return { layer, voucher: voucherOf(descriptor, layer) };
+    const expected = digestFor(descriptor);
+    if (expected === undefined) return { layer, voucher: 'none' };
+    return { layer, voucher: isTheOne(layer, expected) ? 'vouched' : 'differs', expected };
   } catch (error) {
-    if (unreadable.some((code) => isOciTarError(error, code)) || isExternal(error)) return undefined;
+    // The layer is there, so what is not found is a TOC outside of it.
+    if (isOciTarError(error, 'NOT_FOUND') || unreadable.some((code) => isOciTarError(error, code))) return undefined;
     throw error;
   }
 }
@@ -51,46 +48,35 @@ export async function openLayerToc({ descriptor, open }: StoredLayer, options: O
  * have every name and every digest: such a layer is to be read whole. DIGEST_MISMATCH where the manifest has the digest of another TOC.
  */
 export async function openVouchedToc(stored: StoredLayer, signal?: AbortSignal): Promise<SeekableLayer | undefined> {
-  if (!hasVoucher(stored.descriptor)) return undefined;
+  const expected = digestFor(stored.descriptor);
+  if (expected === undefined) return undefined;
   const found = await openLayerToc(stored, signal === undefined ? {} : { signal });
   if (found === undefined) return undefined;
   const { layer, voucher } = found;
-  if (voucher.kind === 'differs') {
-    const { digest } = stored.descriptor;
-    throw new OciTarError('DIGEST_MISMATCH', `the TOC of layer ${digest} is not what the manifest says: its digest is ${layer.tocDigest}, expected ${voucher.expected}`, {
-      side: 'source',
-      subject: digest,
-      expected: voucher.expected,
-      actual: layer.tocDigest,
-    });
-  }
-  return voucher.kind === 'vouched' && hasExactNames(layer) && hasDigests(layer) ? layer : undefined;
+  if (voucher === 'vouched') return hasExactNames(layer) && hasDigests(layer) ? layer : undefined;
+  const { digest } = stored.descriptor;
+  throw new OciTarError('DIGEST_MISMATCH', `the TOC of layer ${digest} is not what the manifest says: its digest is ${layer.tocDigest}, expected ${expected}`, {
+    side: 'source',
+    subject: digest,
+    expected,
+    actual: layer.tocDigest,
+  });
 }
 
-/** Whether the manifest says anything of a TOC. */
-export function hasVoucher({ annotations = {} }: Descriptor): boolean {
-  return tocAnnotations.some((annotation) => annotations[annotation] !== undefined);
-}
-
-function voucherOf({ annotations = {} }: Descriptor, { tocDigest }: SeekableLayer): TocVoucher {
-  const said = tocAnnotations.filter((annotation) => annotations[annotation] !== undefined);
-  const right = said.find((annotation) => annotations[annotation] === tocDigest);
-  if (right !== undefined) return { kind: 'vouched', annotation: right };
-  const [annotation] = said;
-  return annotation === undefined ? { kind: 'none' } : { kind: 'differs', annotation, expected: annotations[annotation] ?? '' };
-}
-
-function hasDigests(layer: SeekableLayer): boolean {
+/** By which digest the manifest vouches for the layer's TOC; undefined where it does not, or in words that cannot be understood. */
+function digestFor({ annotations }: Descriptor): Digest | undefined {
   try {
-    layer.verifiers();
-    return true;
+    return tocDigestOf(annotations);
   } catch (error) {
-    if (isOciTarError(error, 'INVALID_TOC')) return false;
+    if (isOciTarError(error, 'INVALID_TOC') || isOciTarError(error, 'INVALID_DIGEST')) return undefined;
     throw error;
   }
 }
 
-/** The store has the layer, so what is not found is a TOC outside of it. */
-function isExternal(error: unknown): boolean {
-  return isOciTarError(error, 'NOT_FOUND');
+function isTheOne(layer: SeekableLayer, digest: Digest): boolean {
+  return holds(() => layer.verifyToc(digest), 'DIGEST_MISMATCH') || layer.tocDigest === digest;
+}
+
+function hasDigests(layer: SeekableLayer): boolean {
+  return holds(() => layer.verifiers(), 'INVALID_TOC');
 }

@@ -51,12 +51,18 @@ export class RunBuffer {
     this.#filled = 0;
   }
 
-  /** Makes room for so many bytes, 128 KiB at most; a run belongs to its reader, so each gets a buffer of its own. */
+  /** Makes room for so many bytes, 64 KiB at most; a run belongs to its reader, so each gets a buffer of its own. */
   #room(count: number): void {
-    if (this.#filled + count <= this.#buffer.length) return;
-    this.#flush();
-    this.#buffer = new Uint8Array(2 * runSize);
+    const needed = this.#filled + count;
+    if (needed <= this.#buffer.length) return;
+    if (needed > largest) this.#flush();
+    // Small archives do with little.
+    const wider = new Uint8Array(Math.min(largest, Math.max(smallest, 4 * (this.#filled + count))));
+    wider.set(this.#buffer.subarray(0, this.#filled));
+    this.#buffer = wider;
   }
 }
 
+const smallest = 8 * 1024;
+const largest = 2 * runSize;
 const none = new Uint8Array(0);

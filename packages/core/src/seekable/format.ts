@@ -109,6 +109,8 @@ export interface Decompressor {
    * it is large, broken, or does not lie in them whole; `reader` finds out which.
    */
   smallMember?(bytes: Uint8Array): Uint8Array | undefined;
+  /** The same where the member must be all of `bytes`; else undefined. */
+  wholeMember?(bytes: Uint8Array): Uint8Array | undefined;
 }
 
 export interface Footer {

@@ -11,7 +11,9 @@ import type { SeekableLayer } from './open.ts';
  * 1. The TOC is the one that is vouched for, and every reader reads the same out of it: `openSeekable` and `SeekableLayer.verifyToc`.
  * 2. Every chunk and every file is what the TOC says: `verifyContent`.
  * 3. The tar says the same as the TOC, entry by entry, and blob and diffID are what the image says: a reader that unpacks
- *    the layer sees the tree that a lazy reader sees.
+ *    the layer sees the tree that a lazy reader sees: `verifyTar`.
+ *
+ * `verifySeekable` does any of them.
  */
 export type VerifyLevel = 1 | 2 | 3;
 
@@ -54,7 +56,8 @@ export async function verifyContent(layer: SeekableLayer, options: { readonly si
   return { files, chunks: layer.chunks.length, size };
 }
 
-function checkSame(entry: SeekableEntry, actual: string | undefined): void {
+/** DIGEST_MISMATCH where the TOC has another digest for the file. */
+export function checkSame(entry: SeekableEntry, actual: string | undefined): void {
   const expected = entry.toc?.digest;
   if (expected === undefined || expected === '' || actual === undefined || actual === expected) return;
   throw new OciTarError('DIGEST_MISMATCH', `the content of ${shown(entry.path)} is not what the TOC says: its digest is ${actual}, expected ${expected}`, {

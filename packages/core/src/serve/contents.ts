@@ -41,7 +41,7 @@ export class Contents {
     this.#view = view;
     this.#options = options;
     this.#nameless = view.nameless;
-    for (const { store, descriptor } of view.roots.toReversed()) this.#add({ store, descriptor, isManifest: true });
+    this.#add(view.roots.map(({ store, descriptor }) => ({ store, descriptor, isManifest: true })));
   }
 
   /** The content with this digest; undefined where nothing leads to it. */
@@ -94,8 +94,8 @@ export class Contents {
     const found = await this.#document(store, descriptor);
     if (found === undefined) return;
     this.#documents.set(descriptor.digest, found.document);
-    for (const blob of found.document.blobs) this.#add({ store: found.store, descriptor: blob, isManifest: false });
-    for (const manifest of found.document.manifests.toReversed()) this.#add({ store: found.store, descriptor: manifest, isManifest: true });
+    this.#add(found.document.blobs.map((blob) => ({ store: found.store, descriptor: blob, isManifest: false })));
+    this.#add(found.document.manifests.map((manifest) => ({ store: found.store, descriptor: manifest, isManifest: true })));
   }
 
   /** From its own place, or another one that has it. */
@@ -113,11 +113,17 @@ export class Contents {
     return undefined;
   }
 
-  #add(node: Node): void {
-    const known = this.#nodes.get(node.descriptor.digest);
-    if (known !== undefined && (known.isManifest || !node.isManifest)) return;
-    this.#nodes.set(node.descriptor.digest, node);
-    if (node.isManifest) this.#waiting.push(node);
+  /** Of several with one digest the first counts; a manifest counts before a blob. */
+  #add(nodes: readonly Node[]): void {
+    const added: Node[] = [];
+    for (const node of nodes) {
+      const known = this.#nodes.get(node.descriptor.digest);
+      if (known !== undefined && (known.isManifest || !node.isManifest)) continue;
+      this.#nodes.set(node.descriptor.digest, node);
+      if (node.isManifest) added.push(node);
+    }
+    // The last one is read next.
+    for (const node of added.toReversed()) this.#waiting.push(node);
   }
 
   /** Takes in what refers to something that is known by now. True when there was such. */
@@ -131,7 +137,7 @@ export class Contents {
       if (!isDigest(claimed)) continue;
       if (!this.#nodes.has(claimed)) left.push(root);
       else {
-        this.#add({ store, descriptor, isManifest: true });
+        this.#add([{ store, descriptor, isManifest: true }]);
         found = true;
       }
     }

@@ -1,11 +1,12 @@
 import { deflateParallelism } from '#runtime/deflate';
 import { digestBytes } from '../../bytes/digest.ts';
+import type { ByteStream } from '../../bytes/types.ts';
 import { gzip } from '../../compression/gzip.ts';
 import { invalidToc } from '../failures.ts';
 import type { Decompressor, Footer, SeekableFormat } from '../format.ts';
 import { stringifyToc } from '../toc-stringify.ts';
 import { tocDigestAnnotation, uncompressedSizeAnnotation } from '../toc.ts';
-import { checkGzipLevel, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield } from './gzip-bytes.ts';
+import { checkGzipLevel, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
 import { jsonOfGzippedTar, tocOfGzippedTar, tocTar } from './toc-tar.ts';
 
 export interface GzipFormatOptions {
@@ -59,8 +60,24 @@ export const estargzDecompressor: Decompressor = {
   decompressToc: (bytes, options) => jsonOfGzippedTar(present(bytes), options),
   parseToc: (bytes, options) => tocOfGzippedTar(present(bytes), options),
   reader: (bytes) => gzip.decompress(bytes),
+  strictReader: withoutPadding,
+  tarOfEnd: withoutPadding,
   smallMember: smallGzipMember,
+  wholeMember: wholeGzipMember,
 };
+
+/**
+ * Zeros after a member are taken for padding at the end of the file: by some readers of the whole blob in the midst of it, too. A member after them
+ * makes them an error.
+ */
+function withoutPadding(bytes: ByteStream): ByteStream {
+  return gzip.decompress(
+    (async function* () {
+      yield* bytes;
+      yield emptyMember(subfield(''));
+    })(),
+  );
+}
 
 /** The footer for a TOC at this position. */
 export function estargzFooter(tocOffset: number): Uint8Array {

@@ -37,12 +37,23 @@ export async function gzipMember(parts: readonly Uint8Array[], level: number | u
 
 /** The content of a small member with a plain header, if all is well with it; see `Decompressor.smallMember`. */
 export function smallGzipMember(bytes: Uint8Array): Uint8Array | undefined {
+  return memberAt(bytes)?.output;
+}
+
+/** The same where it is all of `bytes`; see `Decompressor.wholeMember`. */
+export function wholeGzipMember(bytes: Uint8Array): Uint8Array | undefined {
+  const member = memberAt(bytes);
+  return member !== undefined && member.end === bytes.length && member.size === member.output.length ? member.output : undefined;
+}
+
+function memberAt(bytes: Uint8Array): { readonly output: Uint8Array; readonly end: number; readonly size: number } | undefined {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8 || bytes[3] !== 0) return undefined;
   const small = inflateSmall(bytes.subarray(headerSize));
   const end = headerSize + (small?.consumed ?? 0);
   if (small === undefined || bytes.length < end + trailerSize) return undefined;
-  const crc = new DataView(bytes.buffer, bytes.byteOffset + end).getUint32(0, true);
-  return crc32(small.output, 0) === crc ? small.output : undefined;
+  const trailer = new DataView(bytes.buffer, bytes.byteOffset + end);
+  if (crc32(small.output, 0) !== trailer.getUint32(0, true)) return undefined;
+  return { output: small.output, end: end + trailerSize, size: trailer.getUint32(4, true) };
 }
 
 /** An empty member that bears `extra` in its header: a footer. */

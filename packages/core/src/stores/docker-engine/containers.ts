@@ -14,7 +14,7 @@ import type { PathStat } from './path-stat.ts';
 export type UploadOutcome = { readonly outcome: 'done' } | RefusedUpload;
 
 export interface RefusedUpload {
-  /** By status: 400, 403, 404 with a container that does not exist, 404 with a path in it that does not, 500. */
+  /** By status: 400, 403, 404 of a container that does not exist, 404 of a path in it that does not, 500. docker 20.10 says 500 of what is read-only or no directory too: these count as 403 and 400. */
   readonly outcome: 'bad-parameter' | 'permission-denied' | 'no-such-container' | 'no-such-path' | 'server-error';
   readonly status: number;
   /** What the engine says. */
@@ -50,7 +50,7 @@ export interface DockerContainers {
 
 type Call = { readonly signal?: AbortSignal };
 
-const outcomes: Readonly<Record<number, RefusedUpload['outcome']>> = { 400: 'bad-parameter', 403: 'permission-denied', 500: 'server-error' };
+const outcomes: Readonly<Record<number, RefusedUpload['outcome']>> = { 400: 'bad-parameter', 403: 'permission-denied' };
 
 /** The containers of a running docker engine (20.10 and later), found as docker finds it. Nothing is asked before it is needed. */
 export async function dockerContainers(options: DockerEngineOptions = {}): Promise<DockerContainers> {
@@ -74,7 +74,7 @@ export async function dockerContainers(options: DockerEngineOptions = {}): Promi
         return { outcome: 'done' };
       }
       const message = await answer.message();
-      return { outcome: outcomes[status] ?? (isOfContainer(message) ? 'no-such-container' : 'no-such-path'), status, message };
+      return { outcome: outcomeOf(status, message), status, message };
     },
     async downloadArchive(container, path, { signal } = {}) {
       const answer = await client.request({ method: 'GET', path: archivePath(container), query: [['path', path]], what: `copy ${path} out of ${container}`, subject: container, work: true, signal });
@@ -116,8 +116,13 @@ function containerName(container: string): string {
   throw new OciTarError('INVALID_ARGUMENT', `${JSON.stringify(container)} is no name or ID of a container`, { subject: container });
 }
 
-function isOfContainer(message: string): boolean {
-  return /no such container/i.test(message);
+function outcomeOf(status: number, message: string): RefusedUpload['outcome'] {
+  const known = outcomes[status];
+  if (known !== undefined) return known;
+  if (status === 404) return /no such container/i.test(message) ? 'no-such-container' : 'no-such-path';
+  // docker 20.10 answers 500 to what its API has 403 and 400 for.
+  if (/\bread-only\b/i.test(message)) return 'permission-denied';
+  return /extraction point is not a directory/i.test(message) ? 'bad-parameter' : 'server-error';
 }
 
 async function* piecesOf(archive: UploadedArchive): AsyncGenerator<{ readonly bytes: Uint8Array }, void, void> {

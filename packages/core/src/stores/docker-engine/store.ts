@@ -4,7 +4,7 @@ import type { ImageStore, NamedImage, WriteSession } from '../../image/store.ts'
 import type { Plan } from '../../image/plan.ts';
 import { completed } from '../../layout/names.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
-import { isDigest } from '../../spec/digest.ts';
+import { isComputable, isDigest } from '../../spec/digest.ts';
 import { archiveTarget } from '../archive.ts';
 import { EngineClient } from './client.ts';
 import { inspectImage, keepsManifests, listImages, removeImage } from './images.ts';
@@ -58,7 +58,7 @@ class Store implements DockerEngineStore {
   async resolve(reference: string): Promise<NamedImage> {
     const { id } = await inspectImage(this.#client, reference, this.name, this.#call());
     // An identifier, which may be the beginning of an image ID, is no name.
-    const name = isDigest(reference) || id.startsWith(`sha256:${reference}`) ? undefined : completed(reference);
+    const name = (isDigest(reference) && isComputable(reference)) || id.startsWith(`sha256:${reference}`) ? undefined : completed(reference);
     const wanted = name ?? id;
     const saving = this.#saved.get(wanted) ?? savedImage(this.#client, wanted, this.#options);
     this.#saved.set(wanted, saving);
