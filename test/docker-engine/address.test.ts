@@ -1,5 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { chmodSync, chownSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dockerEngineStore } from '@oci-tar/core';
@@ -78,6 +82,34 @@ describe('where the engine is', () => {
   });
 });
 
+describe('an engine behind TLS', () => {
+  it('is trusted by its authority alone, and shown the certificate of DOCKER_CERT_PATH', async () => {
+    const certs = folder();
+    const subject = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject, '-keyout', join(certs, 'key.pem'), '-out', join(certs, 'cert.pem')], { stdio: 'ignore' });
+    const [key, cert] = [readFileSync(join(certs, 'key.pem'), 'utf8'), readFileSync(join(certs, 'cert.pem'), 'utf8')];
+    const shown: boolean[] = [];
+    const server = createServer({ key, cert, ca: cert, requestCert: true, rejectUnauthorized: false }, (request, response) => {
+      shown.push(Object.keys((request.socket as TLSSocket).getPeerCertificate()).length > 0);
+      response.writeHead(200, { 'api-version': '1.41' }).end('[]');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const asked = async (path: string) => {
+      const store = await dockerEngineStore({ env: { DOCKER_HOST: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: path }, timeout: 2_000 });
+      return listed(store).finally(() => store.close());
+    };
+    try {
+      await expect(asked(certs)).rejects.toMatchObject({ code: 'ENGINE', message: expect.stringContaining('certificate') as string });
+      expect(await asked(folder({ 'ca.pem': cert, 'cert.pem': cert, 'key.pem': key }))).toEqual([]);
+      expect(await asked(folder({ 'ca.pem': cert }))).toEqual([]);
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+    expect(shown).toEqual([true, true, false, false]);
+  });
+});
+
 describe('an engine that does not answer', () => {
   const failing = async (host: string, timeout = 2_000) => {
     const store = await dockerEngineStore({ host, env: {}, timeout });
@@ -115,9 +147,9 @@ describe('an engine that does not answer', () => {
 
   it('is ENGINE when what answers is something else', async () => {
     const engine = await FakeEngine.start({ on: { 'GET /images/json': (_request, response) => void response.end('<html>') } });
-    expect(await failing(`unix://${engine.socket}`)).toMatchObject({ code: 'INVALID_JSON' });
+    expect(await failing(`unix://${engine.socket}`)).toMatchObject({ code: 'ENGINE', message: expect.stringContaining('no answer that is understood') as string });
     const other = await FakeEngine.start({ on: { 'GET /images/json': (_request, response) => void response.end('{"a":1}') } });
-    expect(await failing(`unix://${other.socket}`)).toMatchObject({ code: 'INVALID_MANIFEST' });
+    expect(await failing(`unix://${other.socket}`)).toMatchObject({ code: 'ENGINE', message: expect.stringContaining('must be an array') as string });
     const busy = await FakeEngine.start({ on: { 'GET /_ping': (_request, response) => void response.writeHead(503).end('busy') } });
     expect(await failing(`unix://${busy.socket}`)).toMatchObject({ code: 'ENGINE', details: { actual: 503 } });
   });

@@ -1,6 +1,8 @@
+import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { copyImage, dockerEngineStore, importStream, verifyImages } from '@oci-tar/core';
-import type { DockerEngineOptions, DockerEngineStore, LoadProgress } from '@oci-tar/core';
+import type { DockerEngineOptions, DockerEngineStore, ImageStore, LoadProgress } from '@oci-tar/core';
+import { Cli } from '../cli/support.ts';
 import { addImages, addIndex, linux, listed, memoryStore } from '../support/images.ts';
 import { FakeEngine, savedArchive, sendJson, taking } from './fake-engine.ts';
 import type { FakeEngineOptions } from './fake-engine.ts';
@@ -111,7 +113,7 @@ describe('the images of an engine', () => {
 
   it('that are cut off in the middle leave nothing behind', async () => {
     const { bytes } = await savedArchive({ layers: [{ large: 'x'.repeat(1_000_000) }] });
-    const on = { ...having(bytes), 'GET /images/get': (_request: unknown, response: import('node:http').ServerResponse) => void response.write(bytes.subarray(0, 500_000), () => response.destroy()) };
+    const on = { ...having(bytes), 'GET /images/get': (_request: unknown, response: ServerResponse) => void response.write(bytes.subarray(0, 500_000), () => response.destroy()) };
     const { store } = await storeOf({ on });
     await expect(store.resolve(name)).rejects.toMatchObject({ code: 'ENGINE', message: expect.stringContaining('went away in the middle') as string });
     await expect(importStream(store.save([name]), { target: memoryStore() })).rejects.toMatchObject({ code: 'ENGINE' });
@@ -205,7 +207,7 @@ describe('loading images into an engine', () => {
     });
     const source = memoryStore();
     await addImages(source, { name, layers: [{ large: 'x'.repeat(size) }] });
-    const slices = { ...source, name: 'slices', images: () => source.images(), resolve: (reference: string) => source.resolve(reference), close: async () => {}, open: async (blob: Parameters<typeof source.open>[0]) => sliced(await source.open(blob), (count) => (read += count)) };
+    const slices = over(source, async (blob) => sliced(await source.open(blob), (count) => (read += count)));
     const copying = copyImage({ source: slices, target: store, reference: name });
     // Until nothing more is taken: the socket's buffers and a few runs of ours are full.
     for (let before = -1; before !== read || read === 0; ) {
@@ -224,7 +226,7 @@ describe('loading images into an engine', () => {
     const { store } = await storeOf({ on: { 'POST /images/load': (request) => void request.on('close', () => seen.push(request.complete)).resume() } });
     const source = memoryStore();
     await addImages(source, { name, layers: [{ text: 'sound '.repeat(500_000) }] });
-    const damaged = { ...source, name: 'damaged', images: () => source.images(), resolve: (reference: string) => source.resolve(reference), close: async () => {}, open: async (blob: Parameters<typeof source.open>[0]) => (blob.mediaType.includes('layer') ? spoiled(sliced(await source.open(blob), () => {})) : source.open(blob)) };
+    const damaged = over(source, async (blob) => (blob.mediaType.includes('layer') ? spoiled(sliced(await source.open(blob), () => {})) : source.open(blob)));
     await expect(copyImage({ source: damaged, target: store, reference: name })).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
     await store.close();
     await expect.poll(() => seen).toEqual([false]);
@@ -237,6 +239,25 @@ describe('loading images into an engine', () => {
     await expect(load({ on }, { signal: controller.signal }, 20_000_000)).rejects.toBe(reason);
   });
 
+  it('takes whole names only, and completes short ones', async () => {
+    const { store } = await storeOf({ on: { 'POST /images/load': taking(200, loaded, (bytes) => (body = Buffer.from(bytes).toString('latin1'))) } });
+    let body = '';
+    const source = memoryStore();
+    await addImages(source, { name });
+    await copyImage({ source, target: store, reference: name, name: 'short' });
+    expect(body).toContain('"docker.io/library/short:latest"');
+    await expect(copyImage({ source, target: store, reference: name, name: 'No Name' })).rejects.toMatchObject({ code: 'INVALID_REFERENCE' });
+    await store.close();
+  });
+
+  it('can be rehearsed: nothing is sent', async () => {
+    const engine = await FakeEngine.start({ on: having(new Uint8Array()) });
+    const cli = new Cli({ env: { DOCKER_HOST: `unix://${engine.socket}` } });
+    await cli.create();
+    expect((await cli.ok('copy', 'hello:1', 'docker-daemon:hello:1', '--dry-run')).status).toBe(0);
+    expect(engine.seen.filter((line) => line.startsWith('POST'))).toEqual([]);
+  });
+
   it('asks for one platform of several where the engine keeps one only', async () => {
     const { store } = await storeOf({});
     const source = memoryStore();
@@ -246,7 +267,12 @@ describe('loading images into an engine', () => {
   });
 });
 
-type Source = Awaited<ReturnType<DockerEngineStore['open']>>;
+type Source = Awaited<ReturnType<ImageStore['open']>>;
+
+/** The same images, whose blobs are opened in another way. */
+function over(store: ImageStore, open: ImageStore['open']): ImageStore {
+  return { name: store.name, images: () => store.images(), resolve: (reference) => store.resolve(reference), open, close: async () => {} };
+}
 
 /** The same in runs of 64 KiB, which are counted. */
 function sliced(source: Source, onBytes: (count: number) => void): Source {

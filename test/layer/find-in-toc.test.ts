@@ -83,7 +83,8 @@ describe('a layer looked into by its TOC', () => {
     source.reads = [];
     const view = tocLayerView(async () => layer);
     const { entry: found } = await view.lookup('wanted');
-    expect(Buffer.from(await collect(found?.read() ?? [], 10, 'wanted')).toString()).toBe('found');
+    if (found === undefined) throw new Error('not found');
+    expect(Buffer.from(await collect(found.read(), 10, 'wanted')).toString()).toBe('found');
     expect(source.reads).toHaveLength(1);
     expect(source.reads[0]).toEqual([layer.lookup('wanted')?.chunks[0]?.offset, layer.lookup('wanted')?.nextOffset]);
     expect((await view.lookup('none')).entry).toBeUndefined();

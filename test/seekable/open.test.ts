@@ -128,7 +128,8 @@ describe('opening a layer', () => {
     const parts = await openFooter(source);
     expect(parts).toMatchObject({ footerSize: 51, payloadSize: parts.tocOffset });
     expect(parts.tocSize).toBe(blob.length - 51 - (parts.tocOffset ?? 0));
-    expect(source.reads).toEqual([[blob.length - 51, blob.length]]);
+    // As much as the longest footer of all formats has.
+    expect(source.reads).toEqual([[blob.length - 72, blob.length]]);
   });
 
   it('takes the footer of stargz, whose files have no digests, where it is told to', async () => {

@@ -1,8 +1,9 @@
+import type { ImageStore } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { addImages, memoryStore } from '../support/images.ts';
 import type { ImageSpec } from '../support/images.ts';
-import { addMulti, faulty } from '../support/multi.ts';
-import { clientOf, onlyRead, partsOf, reading, sha256, writing } from './support.ts';
+import { addDocument, addMulti, faulty } from '../support/multi.ts';
+import { clientOf, descriptorOf, onlyRead, partsOf, reading, sha256, writing } from './support.ts';
 
 async function storeOf(...specs: readonly ImageSpec[]) {
   const store = memoryStore();
@@ -150,5 +151,46 @@ describe('a place that is pushed to', () => {
     const again = await clientOf({ places: [], writable: client.store });
     expect((await again.get(`/v2/app/manifests/${untagged.digest}`)).status).toBe(200);
     expect((await again.get(`/v2/app/blobs/${sha256('layer')}`)).status).toBe(200);
+  });
+});
+
+describe('a repository that grows', () => {
+  it('has what was missing as soon as it has come', async () => {
+    const client = await writing();
+    const parts = [await client.pushImage('other', undefined, { layers: ['one'] }), await client.pushImage('other', undefined, { layers: ['two'] })];
+    // Another program writes an index whose children come later.
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: parts.map(({ bytes }) => descriptorOf(bytes)) });
+    const sparse = memoryStore();
+    await addDocument(sparse, 'docker.io/library/app:1', 'application/vnd.oci.image.index.v1+json', JSON.parse(index) as object);
+    const growing = await clientOf({ places: [], writable: sparse });
+    expect((await growing.get(`/v2/app/manifests/${parts[0]?.digest}`)).status).toBe(404);
+    for (const layer of ['one', 'two']) await growing.pushImage('app', undefined, { layers: [layer] });
+    for (const [at, layer] of ['one', 'two'].entries()) {
+      expect((await growing.get(`/v2/app/manifests/${parts[at]?.digest}`)).text).toBe(parts[at]?.bytes);
+      expect((await growing.get(`/v2/app/blobs/${sha256(layer)}`)).text).toBe(layer);
+    }
+  });
+
+  it('is not read from the beginning with each push', async () => {
+    const store = memoryStore();
+    await addImages(store, ...Array.from({ length: 40 }, (_, at) => ({ name: `docker.io/library/app:${at}`, layers: [{ [`file-${at}`]: '1' }] })));
+    const opened: string[] = [];
+    const counting: ImageStore = {
+      ...onlyRead(store),
+      index: () => store.index?.() ?? expect.unreachable(),
+      begin: () => store.begin?.() ?? expect.unreachable(),
+      open: (blob) => {
+        opened.push(blob.digest);
+        return store.open(blob);
+      },
+    };
+    const client = await clientOf({ places: [], writable: counting });
+    const absent = `/v2/app/blobs/sha256:${'0'.repeat(64)}`;
+    await client.get(absent);
+    expect(new Set(opened).size).toBe(40);
+    opened.length = 0;
+    await client.pushImage('app', 'new');
+    expect((await client.get(absent)).status).toBe(404);
+    expect(opened.length).toBeLessThan(5);
   });
 });

@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 
 function append(more: Partial<AppendRequest>): Promise<AppendReport> {
-  return appendLayers({ source: store, reference: name, target: store, name: 'new:1', ...more });
+  return appendLayers({ source: store, reference: name, target: store, name: 'docker.io/library/new:1', ...more });
 }
 
 const tar = async (...paths: readonly string[]) => tarOf(paths.map((path) => file(path)));
@@ -141,7 +141,6 @@ describe('appendLayers', () => {
       await expect(append({ layers: [cut(wrong)] })).rejects.toMatchObject({ code: expect.stringMatching(/^INVALID_(TAR|COMPRESSION)$/) as string });
     }
     await expect(append({ reference: 'none:1', layers: [cut(bytes)] })).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(append({ name: 'Not A Name', layers: [cut(bytes)] })).rejects.toMatchObject({ code: 'INVALID_REFERENCE' });
     await expect(append({ layers: [cut(bytes)], signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
     expect(await listed(store)).toHaveLength(1);
     const blobs: string[] = [];

@@ -16,7 +16,7 @@ const order = [
   ['edit', 'layout'],
   ['drivers'],
   ['stores'],
-  ['verbs'],
+  ['verbs', 'serve'],
   ['index.ts'],
 ];
 
@@ -38,7 +38,7 @@ function folderOf(path: string): string {
 
 /** Whether a file may know Node: it belongs to Node's side of the runtime, or talks to a system. */
 function mayUseNode(path: string): boolean {
-  return /^(runtime\/node|drivers\/directory|stores)\b/.test(path) || folderOf(path) === 'testing';
+  return /^(runtime\/node|drivers\/directory|stores|serve)\b/.test(path) || folderOf(path) === 'testing';
 }
 
 /** The files of the library that an import stands for: none for a package, two for a runtime face. */
@@ -91,7 +91,7 @@ describe('the folders of the library', () => {
 describe('what is particular to Node', () => {
   const portable = files.filter(({ path }) => !mayUseNode(path));
 
-  it('is imported only by the runtime, the directory driver and the stores', () => {
+  it('is imported only by the runtime, the directory driver, the stores and the server', () => {
     const wrong = portable.flatMap(({ path, text }) =>
       importsOf(text)
         .filter(({ specifier }) => specifier.startsWith('node:'))

@@ -24,6 +24,9 @@ export interface CommandDefinition<O extends OptionTable> {
   run(words: readonly string[], options: InferredOptionTypes<O>, context: Context): Promise<number | void>;
 }
 
+/** Flags as they are written (`--output`, `-o`) that a value follows, with what it can be; nothing where that is not known. */
+export type FlagValues = Readonly<Record<string, readonly string[]>>;
+
 export type Work = (context: Context) => Promise<number | void>;
 
 /** The options of every command. */
@@ -34,6 +37,10 @@ export interface LoadedCommand {
   readonly usage: string;
   /** Its own flags, without dashes, and what they are for. */
   readonly flags: Readonly<Record<string, string>>;
+  /** Its own flags that a value follows. */
+  readonly values: FlagValues;
+  /** Names of its arguments. */
+  readonly words: readonly string[];
   /**
    * `chosen` is called, while the line is parsed, when it is this command that was asked for; `alone` when the line is known
    * to be its and no longer has its name.
@@ -50,6 +57,8 @@ export function defineCommand<const O extends OptionTable>(definition: CommandDe
   return {
     usage,
     flags: describeFlags(options),
+    values: flagValues(options),
+    words: Object.keys(definition.words),
     attach(parser, name, describe, chosen, alone = false) {
       const builder = (own: Argv) => {
         own.usage(`oci-tar ${name} ${usage}`.trim() + `\n\n${describe}.`);
@@ -72,6 +81,17 @@ export function defineCommand<const O extends OptionTable>(definition: CommandDe
 /** What each option is for. */
 export function describeFlags(options: OptionTable): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(options).map(([name, { describe }]) => [name, describe ?? '']));
+}
+
+/** The options that are no switches. */
+export function flagValues(options: OptionTable): FlagValues {
+  const valued = Object.entries(options).filter(([, { type }]) => type !== 'boolean');
+  return Object.fromEntries(
+    valued.flatMap(([name, { alias, choices }]) => {
+      const written = [`--${name}`, ...(alias === undefined ? [] : [alias].flat().map((other) => `-${other.length > 1 ? '-' : ''}${other}`))];
+      return written.map((flag) => [flag, (choices ?? []).map(String)] as const);
+    }),
+  );
 }
 
 /** As many words as the spec has room for: `<needed>`, `[optional]`, `<many..>`. */

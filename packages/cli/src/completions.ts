@@ -1,17 +1,15 @@
 import { familiarReference, localStore } from '@oci-tar/core';
-import { describeFlags } from './command.ts';
+import { describeFlags, flagValues } from './command.ts';
+import type { FlagValues } from './command.ts';
 import { commands } from './commands.ts';
 import type { Io } from './io.ts';
 import { globalOptions } from './options.ts';
+import { registryOptions } from './registry-options.ts';
 import { storePath } from './store-path.ts';
 
-/** Commands whose arguments are names of images in the local store. */
-const takeImages: ReadonlySet<string> = new Set(['export', 'copy', 'inspect', 'referrers', 'tag', 'rm', 'config', 'index', 'verify', 'ls', 'cat', 'diff', 'layers', 'append', 'flatten', 'unpack', 'convert', 'toc']);
-
-/** Words that can follow a flag. */
-const flagValues: Readonly<Record<string, readonly string[]>> = { '--compress': ['gzip', 'zstd', 'none'] };
-/** Flags that are followed by a path or by something that cannot be guessed. */
-const otherValues = /^(?:-o|--(?:output|store|platform|level|max-referrers|base-name|layer|entrypoint|cmd|env|label|annotation|user|workdir|expose|env-rm|label-rm|annotation-rm|expose-rm|volume|stop-signal|author|created|created-by|comment|whiteout|opaque))$/;
+/** Arguments that are images, and commands that take images under other names; those of the local store are offered. */
+const imageWords: readonly string[] = ['image', 'source', 'a'];
+const takeImages: readonly string[] = ['index', 'verify', 'serve'];
 
 interface Choice {
   readonly word: string;
@@ -30,21 +28,20 @@ export async function completions(words: readonly string[], io: Io): Promise<str
 
 async function choices(before: readonly string[], current: string, io: Io): Promise<readonly Choice[]> {
   const last = before.at(-1) ?? '';
-  const values = flagValues[last];
-  if (values !== undefined) return values.map((word) => ({ word }));
-  if (otherValues.test(last)) return [];
   const name = before.find((word) => Object.hasOwn(commands, word));
-  const entry = name === undefined || name === 'help' ? undefined : commands[name];
+  const command = name === undefined || name === 'help' ? undefined : (await commands[name]?.load())?.command;
+  const values: FlagValues = { ...flagValues({ ...globalOptions, ...registryOptions }), ...command?.values };
+  const follows = Object.hasOwn(values, last) ? values[last] : undefined;
+  if (follows !== undefined) return follows.map((word) => ({ word }));
   if (current.startsWith('-')) {
-    const own = entry === undefined ? {} : (await entry.load()).command.flags;
-    return Object.entries({ ...own, ...describeFlags(globalOptions), help: 'Show help' }).map(([flag, describe]) => ({ word: `--${flag}`, describe }));
+    return Object.entries({ ...command?.flags, ...describeFlags({ ...globalOptions, ...registryOptions }), help: 'Show help' }).map(([flag, describe]) => ({ word: `--${flag}`, describe }));
   }
   if (name === undefined) {
     const shown = Object.entries(commands).filter(([, { sameAs }]) => sameAs === undefined);
     return shown.map(([word, { describe }]) => ({ word, describe }));
   }
   if (name === 'completion') return ['bash', 'zsh', 'fish'].map((word) => ({ word }));
-  return takeImages.has(name) ? imageNames(before, io) : [];
+  return takeImages.includes(name) || command?.words.some((word) => imageWords.includes(word)) === true ? imageNames(before, io) : [];
 }
 
 async function imageNames(args: readonly string[], io: Io): Promise<readonly Choice[]> {

@@ -1,4 +1,4 @@
-import { formatPlatform, isOciTarError, openImage, parsePlatform, shortDigest } from '@oci-tar/core';
+import { formatPlatform, isOciTarError, openImage, parsePlatform, shortDigest, watchedStore } from '@oci-tar/core';
 import type { ImageStore, Location, OpenedImage } from '@oci-tar/core';
 import { note } from './context.ts';
 import type { Context } from './context.ts';
@@ -18,11 +18,36 @@ export interface Looking {
   readonly image: OpenedImage;
   /** For people. */
   readonly name: string;
+  /** Bytes of its layers, as they are stored. */
+  readonly stored: number;
+}
+
+/** How far the reading of images is, from when it is begun. */
+export class ReadingProgress {
+  readonly #context: Context;
+  #begun = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** `total`: bytes of layers that will be read. */
+  begin(title: string, total: number): void {
+    this.#context.progress.start(title, total);
+    this.#begun = true;
+  }
+
+  watch(source: ImageStore): ImageStore {
+    return watchedStore(source, (count) => {
+      if (this.#begun) this.#context.progress.add(count);
+    });
+  }
 }
 
 /** Settles which image is meant: of an index the platform that is asked for, or this machine's where there are several. */
-export async function lookAt(context: Context, source: ImageStore, location: Location, platform: string | undefined): Promise<Looking> {
-  const named = await imageAt(source, location);
+export async function lookAt(context: Context, place: ImageStore, location: Location, platform: string | undefined, reading?: ReadingProgress): Promise<Looking> {
+  const named = await imageAt(place, location);
+  const source = reading?.watch(place) ?? place;
   const name = displayName(named);
   const wanted = platform === undefined ? undefined : parsePlatform(platform, hostPlatform());
   const image = await openImage(source, named.descriptor, wanted === undefined ? {} : { platform: wanted }).catch(async (error: unknown) => {
@@ -33,7 +58,8 @@ export async function lookAt(context: Context, source: ImageStore, location: Loc
     note(context, `${name} is for several platforms; this is ${formatPlatform(host.platform)} (--platform takes another)`);
     return host;
   });
-  return { request: { source, image, signal: context.signal }, image, name };
+  const stored = image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+  return { request: { source, image, signal: context.signal }, image, name, stored };
 }
 
 /** What says which image a result is about, under `--json`. */

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { OciTarError, isOciTarError, onlyImage, openSource, parseLocation } from '@oci-tar/core';
 import type { ImageStore, Location, NamedImage, OpenOptions } from '@oci-tar/core';
 import { note } from './context.ts';
@@ -13,19 +14,29 @@ export function isPathLike(word: string): boolean {
 }
 
 /**
- * Reads where images are: `store:NAME`, `oci:DIR`, `oci-archive:FILE`, each with `:REF` or without, a plain name in the
- * local store, or a plain path to an archive or a layout (`out.tar`, `./layout`).
+ * Reads where images are: what `parseLocation` reads (`oci-archive:FILE:REF`, `docker://NAME` and so on), a plain name in the
+ * local store, or a plain path to an archive, a layout, or a directory of skopeo's (`out.tar`, `./layout`).
  */
 export function placeOf(word: string): Location {
   if (word === '-') throw new UsageError('an archive on standard input can only be imported', 'Run oci-tar import - first.');
   if (!isPathLike(word)) return parseLocation(word);
   const asArchive = parseLocation(`oci-archive:${word}`);
-  return isDirectory(asArchive.path ?? '') ? parseLocation(`oci:${word}`) : asArchive;
+  const { path = '' } = asArchive;
+  if (!isDirectory(path)) return asArchive;
+  return { ...asArchive, scheme: isDirOfSkopeo(path) ? 'dir' : 'oci' };
 }
+
+/** The word for an image, in the help of all commands that look at one. */
+export const imageWord = 'A name in the local store, or an image elsewhere: out.tar, ./layout, oci-archive:FILE[:REF], oci:DIR[:REF], docker://NAME and others (docs/places.md)';
 
 /** How places are opened. */
 export function openOptions(context: Context): OpenOptions {
   return { store: context.store, signal: context.signal, registry: context.registry, containerd: { env: context.io.env }, dockerEngine: { env: context.io.env }, onNote: (text) => note(context, text) };
+}
+
+/** How many blobs move at a time, where that was said. */
+export function jobsOf({ registry }: Context): { readonly jobs?: number } {
+  return registry.connections === undefined ? {} : { jobs: registry.connections };
 }
 
 /** Opens a place, hands it on and closes it in the end. */
@@ -71,6 +82,11 @@ async function resolveIn(source: ImageStore, reference: string): Promise<NamedIm
     if (!isOciTarError(error, 'NOT_FOUND') || !existsSync(reference)) throw error;
     throw new OciTarError('NOT_FOUND', error.message, { ...error.details, cause: error, hint: `There is a file ${reference} here; to mean that, write ./${reference}.` });
   }
+}
+
+/** Whether a directory is one as `skopeo copy` to `dir:` writes it. */
+export function isDirOfSkopeo(path: string): boolean {
+  return existsSync(join(path, 'version')) && existsSync(join(path, 'manifest.json')) && !existsSync(join(path, 'oci-layout'));
 }
 
 export function isDirectory(path: string): boolean {

@@ -1,18 +1,19 @@
-import { appendLayers, codecByName, formatPlatform, localStore } from '@oci-tar/core';
+import { appendLayers, codecByName, formatPlatform } from '@oci-tar/core';
 import type { AppendReport, ByteStream } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
+import { newImageAt } from '../new-image.ts';
 import { compressOptions, levelOf, platformOptions, platformsOf, textOption, textsOption } from '../options.ts';
 import { displayName, imageJson, noteGaps } from '../outcome.ts';
-import { imageAt, placeOf, withSource } from '../places.ts';
+import { imageAt, imageWord, placeOf, withSource } from '../places.ts';
 import { counted } from '../style.ts';
 import { createdSeconds } from '../values.ts';
 
 export const command = defineCommand({
-  spec: '<image> <new-name> [layer..]',
-  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]', 'new-name': 'The name of the new image in the local store; where it is taken, it moves', layer: 'A directory, a tar file (plain, gzip or zstd), or - for a tar on standard input; the lowest first' },
+  spec: '<image> <target> [layer..]',
+  words: { image: imageWord, target: 'The new image: a name in the local store (where it is taken, it moves), or where to, spelled as for copy', layer: 'A directory, a tar file (plain, gzip or zstd), or - for a tar on standard input; the lowest first' },
   options: {
     layer: textsOption('The same as a flag, before those that follow the names; standard input is --layer=- (repeatable)'),
     whiteout: textsOption('A path that is taken away from the image, below all new layers (repeatable)'),
@@ -29,9 +30,10 @@ export const command = defineCommand({
     ['oci-tar append hello:1 hello:2 --layer app', 'puts the files of a directory on top'],
     ['tar -c app | oci-tar append oci-archive:base.tar hello:2 -', 'a tar on standard input, on an image in an archive'],
     ['oci-tar append hello:1 hello:2 --whiteout /hello.sh', 'takes a file away'],
+    ['oci-tar append oci-archive:base.tar:hello:1 oci-archive:app.tar:hello:2 app', 'out of an archive into another'],
   ],
   remarks: 'The layers below stay as they are. Of an image for several platforms all get the new layers, unless --platform says which. The same files on the same image give the same image.',
-  async run([word = '', name = '', ...more], options, context) {
+  async run([word = '', to = '', ...more], options, context) {
     const { whiteout, opaque, comment, 'created-by': createdBy } = options;
     const given = [...(options.layer ?? []), ...more];
     if (given.length + (whiteout?.length ?? 0) + (opaque?.length ?? 0) === 0) throw new UsageError('there is nothing to append', 'Add --layer DIRECTORY, --layer FILE.tar or --whiteout PATH.');
@@ -39,15 +41,17 @@ export const command = defineCommand({
     const codec = options.compress === undefined ? undefined : codecByName(options.compress);
     if (codec?.name === 'none' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but --compress is none');
     const dated = options.created !== undefined || (context.io.env['SOURCE_DATE_EPOCH'] ?? '') !== '';
+    const made = newImageAt(context, to, 'Append into the store, then use oci-tar export IMAGE -.');
     const place = placeOf(word);
     const report = await withSource(context, place, async (source) => {
       const image = await imageAt(source, place);
-      const target = await localStore(context.store);
+      const target = await made.open();
+      context.progress.start('appending');
       return appendLayers({
         source,
         reference: place.reference ?? image.name ?? image.descriptor.digest,
         target,
-        name,
+        name: made.name,
         layers,
         ...(whiteout === undefined ? {} : { whiteouts: whiteout }),
         ...(opaque === undefined ? {} : { opaque }),
@@ -58,11 +62,12 @@ export const command = defineCommand({
         ...(dated ? { created: createdSeconds(options.created, context.io.env) } : {}),
         ...platformsOf({ ...options, 'rewrite-index': undefined }),
         signal: context.signal,
+        onEvent: (event) => context.progress.event(event),
         onSkip: ({ path, why }) => note(context, `left out: ${path} (${why})`),
       }).finally(() => target.close());
     });
     noteGaps(context, report.gaps);
-    await print(context, { json: reportJson(report), text: reportText(report), names: [report.image.descriptor.digest] });
+    await print(context, { json: reportJson(report, to), text: reportText(report), names: [report.image.descriptor.digest] });
   },
 });
 
@@ -72,8 +77,9 @@ function layersOf(words: readonly string[], { io }: Context): readonly (string |
   return words.map((word) => (word === '-' ? io.stdin.bytes() : word));
 }
 
-function reportJson({ image, from, manifests, layers }: AppendReport): object {
+function reportJson({ image, from, manifests, layers }: AppendReport, target: string): object {
   return {
+    target,
     ...imageJson(image),
     from: from.digest,
     layers,

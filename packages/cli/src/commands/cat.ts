@@ -4,11 +4,11 @@ import { print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { layerJson, lookAt, lookOptions, lookedAtJson } from '../looking.ts';
 import { flagOption } from '../options.ts';
-import { placeOf, withSource } from '../places.ts';
+import { imageWord, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<image> <path>',
-  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]', path: 'A file in it, from its root' },
+  words: { image: imageWord, path: 'A file in it, from its root' },
   options: { ...lookOptions, 'no-verify': flagOption('Does not check the layers first: reads no more than it takes, and believes it') },
   examples: [
     ['oci-tar cat hello:1 /hello.sh', 'prints one file of an image'],

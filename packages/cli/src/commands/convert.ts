@@ -1,28 +1,25 @@
-import { readFileSync } from 'node:fs';
 import {
   codecByName,
   compressedForm,
   convertImage,
-  estargz,
-  externalTocCompressor,
   externalTocDecompressor,
   formatPlatform,
-  normalizeName,
-  openTarget,
-  parseLocation,
+  manifestChecksumAnnotations,
   seekableForm,
   tocDigestAnnotation,
   bytesSource,
 } from '@oci-tar/core';
-import type { ConvertReport, LayerForm, Location } from '@oci-tar/core';
+import type { ConvertReport, LayerForm } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
+import { newImageAt } from '../new-image.ts';
+import { flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { displayName, imageJson, noteGaps } from '../outcome.ts';
-import { archiveOutput } from '../outputs.ts';
-import { imageAt, openOptions, placeOf, withSource } from '../places.ts';
+import { imageAt, imageWord, jobsOf, placeOf, withSource } from '../places.ts';
+import { compressorOf, seekableOf, seekableOptions } from '../seekable-options.ts';
+import type { SeekableFlags } from '../seekable-options.ts';
 import { counted, formatSize } from '../style.ts';
 
 const forms = ['estargz', 'zstd-chunked', 'zstd', 'gzip', 'uncompressed'] as const;
@@ -30,7 +27,7 @@ const forms = ['estargz', 'zstd-chunked', 'zstd', 'gzip', 'uncompressed'] as con
 export const command = defineCommand({
   spec: '<source> <target>',
   words: {
-    source: 'A name in the local store, or a place such as oci:DIR[:REF], oci-archive:FILE[:REF]',
+    source: imageWord,
     target: 'The new image: a name in the local store, or where to, spelled as for copy',
   },
   options: {
@@ -40,10 +37,7 @@ export const command = defineCommand({
     gzip: flagOption('Layers compressed with gzip'),
     uncompressed: flagOption('Plain layers'),
     level: { type: 'number', requiresArg: true, describe: 'How hard to compress: gzip 1 to 9, zstd 1 to 22', coerce: (given: number | readonly number[] | undefined) => (typeof given === 'object' ? given.at(-1) : given) },
-    'chunk-size': textOption('The most bytes of a file that are read together; 4194304 by default'),
-    'min-chunk-size': textOption('Small files share what is compressed together until it has so many bytes: smaller layers; not for stargz-snapshotter before v0.13'),
-    prioritize: textOption('A file with paths, one a line: these files come first in their layers, to be fetched ahead'),
-    'allow-missing-prioritized': flagOption('No error for a path of --prioritize that no layer has'),
+    ...seekableOptions,
     'external-toc': flagOption('The tables of contents go into an image of their own, whose tag ends in -esgztoc'),
     'keep-diff-id': flagOption('Keeps every byte of the unpacked layers, with --external-toc: the image ID stays'),
     oci: flagOption("OCI's media types"),
@@ -64,24 +58,24 @@ export const command = defineCommand({
     const form = formOf(options, context);
     if (options.oci === true && options.docker === true) throw new UsageError('--oci and --docker exclude each other');
     if (options.docker === true && form.annotated) note(context, `docker's media types have no annotations: nobody can vouch for the tables of contents of these layers`);
-    const location = targetOf(to);
-    if (location.scheme === 'oci-archive' || location.scheme === 'docker-archive') archiveOutput(context, location.path ?? '');
+    const made = newImageAt(context, to, 'Convert into the store, then use oci-tar export IMAGE -.');
     const place = placeOf(word);
     const report = await withSource(context, place, async (source) => {
       const image = await imageAt(source, place);
-      const target = await openTarget(location, { ...openOptions(context), style: 'plain' });
+      const target = await made.open();
       context.progress.start('converting');
       return convertImage({
         source,
         reference: place.reference ?? image.name ?? image.descriptor.digest,
         target,
-        name: nameAt(location),
+        name: made.name,
         form,
         missingPrioritized: options['allow-missing-prioritized'] === true ? 'report' : 'error',
         ...(options.oci === true ? { mediaTypes: 'oci' as const } : options.docker === true ? { mediaTypes: 'docker' as const } : {}),
         ...platformsOf({ ...options, 'rewrite-index': undefined }),
         ...referrersOf(options),
         signal: context.signal,
+        ...jobsOf(context),
         onEvent: (event) => context.progress.event(event),
       }).finally(() => target.close());
     });
@@ -91,12 +85,7 @@ export const command = defineCommand({
   },
 });
 
-interface FormFlags extends Readonly<Partial<Record<(typeof forms)[number] | 'external-toc' | 'keep-diff-id', boolean | undefined>>> {
-  readonly level: number | undefined;
-  readonly 'chunk-size': string | undefined;
-  readonly 'min-chunk-size': string | undefined;
-  readonly prioritize: string | undefined;
-}
+interface FormFlags extends SeekableFlags, Readonly<Partial<Record<(typeof forms)[number] | 'external-toc' | 'keep-diff-id', boolean | undefined>>> {}
 
 /** Flags that only layers have that can be read in pieces. */
 const seekableFlags = ['chunk-size', 'min-chunk-size', 'prioritize'] as const;
@@ -113,49 +102,18 @@ function formOf(options: FormFlags, context: Context): LayerForm {
     if (chosen === 'uncompressed' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but nothing is compressed');
     return compressedForm(codecByName(chosen === 'uncompressed' ? 'none' : chosen), { ...level, signal });
   }
-  if (options['keep-diff-id'] === true && options['external-toc'] !== true) throw new UsageError('a table of contents in the layer changes its diffID', 'Add --external-toc.');
+  if (chosen === 'zstd-chunked' && options['external-toc'] === true) throw new UsageError('zstd:chunked has its table of contents in the layer', 'Leave --external-toc out; the diffID stays all the same.');
+  if (chosen === 'estargz' && options['keep-diff-id'] === true && options['external-toc'] !== true) throw new UsageError('a table of contents in the layer changes its diffID', 'Add --external-toc.');
   if (options['keep-diff-id'] === true && options.prioritize !== undefined) throw new UsageError('with --keep-diff-id the files keep their order');
-  const minChunkSize = bytesOf(options['min-chunk-size'], '--min-chunk-size');
-  const chunkSize = bytesOf(options['chunk-size'], '--chunk-size');
-  const common = {
-    ...(chunkSize === undefined ? {} : { chunkSize }),
-    ...(minChunkSize === undefined ? {} : { minChunkSize }),
-    ...(options.prioritize === undefined ? {} : { prioritizedFiles: pathsIn(options.prioritize) }),
-    ...(options['keep-diff-id'] === true ? { lossless: true } : {}),
-    signal,
-  };
-  if (chosen === 'zstd-chunked') throw new UsageError('zstd:chunked is not written yet');
-  if (options['external-toc'] !== true) return seekableForm({ name: chosen, annotation: tocDigestAnnotation, compressor: estargz(level), ...common });
+  const format = chosen === 'estargz' && options['external-toc'] === true ? 'estargz-external-toc' : chosen;
   return seekableForm({
     name: chosen,
-    annotation: tocDigestAnnotation,
-    compressor: externalTocCompressor(level),
-    decompressor: (toc) => externalTocDecompressor(toc === undefined ? undefined : bytesSource(toc)),
-    ...common,
+    annotation: chosen === 'estargz' ? tocDigestAnnotation : manifestChecksumAnnotations[2],
+    compressor: compressorOf(format, options),
+    ...(format === 'estargz-external-toc' ? { decompressor: (toc: Uint8Array | undefined) => externalTocDecompressor(toc === undefined ? undefined : bytesSource(toc)) } : {}),
+    ...seekableOf(format, options, options['keep-diff-id'] === true),
+    signal,
   });
-}
-
-function bytesOf(text: string | undefined, flag: string): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,12}$/.test(text)) return Number(text);
-  throw new UsageError(`${flag} takes a number of bytes`);
-}
-
-function pathsIn(file: string): readonly string[] {
-  return readFileSync(file, 'utf8').split(/\r?\n/).filter((line) => line !== '');
-}
-
-function targetOf(word: string): Location {
-  if (word === '-') throw new UsageError('convert writes no image to standard output', 'Convert into the store, then use oci-tar export IMAGE -.');
-  return word.includes(':') ? parseLocation(word) : placeOf(word);
-}
-
-function nameAt({ scheme, reference }: Location): string | null {
-  if (reference === undefined) {
-    if (scheme === 'store') throw new UsageError('the new image has no name', 'Write it after the colon: store:NAME');
-    return null;
-  }
-  return scheme === 'store' || scheme === 'docker-archive' ? normalizeName(reference) : reference;
 }
 
 function reportJson({ image, from, manifests, layers, tocImage, missingPrioritized, referrers }: ConvertReport, target: string): object {

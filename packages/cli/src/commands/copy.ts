@@ -1,18 +1,19 @@
-import { checkDockerArchive, copyImage, isFullReference, isReference, normalizeName, openTarget, parseLocation } from '@oci-tar/core';
+import { checkDockerArchive, copyImage, isFullReference, normalizeName, openTarget } from '@oci-tar/core';
 import type { Location, NameStyle, NamedImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import { dryRun, dryRunOptions, isDryRun } from '../dry-run.ts';
 import { UsageError } from '../failure.ts';
+import { isArchive, nameAt, targetOf } from '../new-image.ts';
 import { compressOptions, compressionOf, foreignOf, foreignOptions, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
 import { archiveOutput, checkOutput } from '../outputs.ts';
-import { imageAt, openOptions, placeOf, withSource } from '../places.ts';
+import { imageAt, imageWord, jobsOf, openOptions, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<source> <target>',
   words: {
-    source: 'A name in the local store, or oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:REF], store:NAME',
+    source: imageWord,
     target: 'Where to, spelled in the same ways',
   },
   options: { ...platformOptions, ...referrerOptions, ...foreignOptions, ...compressOptions, ...dryRunOptions },
@@ -26,7 +27,7 @@ export const command = defineCommand({
   remarks: 'A path ends at its first colon; what follows is the name. In directories and archives a name is spelled as it is given, and without one the image is listed without a name; in the local store names are full ones.',
   async run(words, options, context) {
     const [from = '', to = ''] = words;
-    const target = targetOf(to);
+    const target = targetOf(to, 'Use oci-tar export IMAGE -.');
     // An archive is made anew: before anything is opened, so that a terminal is refused at once.
     if (isArchive(target)) archiveOutput(context, target.path ?? '');
     const compression = compressionOf(options, target.path ?? '');
@@ -58,6 +59,7 @@ export const command = defineCommand({
         reference: source.reference ?? image.name ?? image.descriptor.digest,
         name: name ?? null,
         signal: context.signal,
+        ...jobsOf(context),
         onEvent: (event) => context.progress.event(event),
         ...wanted,
       }).finally(() => place.close());
@@ -68,23 +70,9 @@ export const command = defineCommand({
   },
 });
 
-function isArchive({ scheme }: Location): boolean {
-  return scheme === 'oci-archive' || scheme === 'docker-archive';
-}
-
-function targetOf(word: string): Location {
-  if (word === '-') throw new UsageError('copy does not write to standard output', 'Use oci-tar export IMAGE -.');
-  return word.includes(':') ? parseLocation(word) : placeOf(word);
-}
-
 /** What the image is called at its target; undefined for an entry without a name. */
 function nameIn(target: Location, image: NamedImage, source: Location): { readonly name: string | undefined; readonly style: NameStyle } {
-  if (target.scheme !== 'store' && target.scheme !== 'containerd') {
-    const { reference } = target;
-    if (target.scheme === 'docker-archive') return { name: reference === undefined ? undefined : normalizeName(reference), style: 'archive' };
-    const asArchive = target.scheme === 'oci-archive' && reference !== undefined && isFullReference(reference) && isReference(reference);
-    return asArchive ? { name: normalizeName(reference), style: 'archive' } : { name: reference, style: 'plain' };
-  }
+  if (target.scheme !== 'store' && target.scheme !== 'containerd') return nameAt(target);
   const place = target.scheme === 'store' ? 'the local store' : 'containerd';
   const name = target.reference ?? image.name;
   if (name === undefined) throw new UsageError(`the image has no name, so ${place} needs one`, `Write it after the colon: ${target.scheme}:NAME`);

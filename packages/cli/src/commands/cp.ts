@@ -1,7 +1,7 @@
 import { basename, posix, resolve } from 'node:path';
 import { statSync } from 'node:fs';
 import { OciTarError, counted, dockerContainers, openOutput, packFiles, pieceBytes, uploadFailure } from '@oci-tar/core';
-import type { ByteStream, DockerContainers, PackSource, PathStat } from '@oci-tar/core';
+import type { ByteStream, DockerContainers, PackOptions, PackSource, PathStat } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { containerPath } from '../container-word.ts';
 import type { ContainerPath } from '../container-word.ts';
@@ -40,7 +40,8 @@ export const command = defineCommand({
     const [from, to] = [containerPath(first), containerPath(last)];
     if ((from === undefined) === (to === undefined)) throw new UsageError('one side has to be a container, and only one', 'Write container:ID:/path for it.');
     const { host, context: named } = options;
-    const containers = await dockerContainers({ env: context.io.env, signal: context.signal, ...(host === undefined ? {} : { host }), ...(named === undefined ? {} : { context: named }) });
+    const engine = { ...(host === undefined ? {} : { host }), ...(named === undefined ? {} : { context: named }) };
+    const containers = await dockerContainers({ env: context.io.env, signal: context.signal, ...engine });
     const keepOwners = options.archive === true;
     try {
       if (to !== undefined) return await copyIn(containers, words.slice(0, -1), to, keepOwners, context);
@@ -59,7 +60,7 @@ async function copyIn(containers: DockerContainers, words: readonly string[], ta
   const { directory, name } = isTar ? { directory: target.path, name: undefined } : await placeIn(containers, words, target);
   let bytes = 0;
   context.progress.start('copying');
-  const archive = isTar ? context.io.stdin.bytes() : pieceBytes(packFiles(words.map((word) => sourceOf(word, name)), { ...(keepOwners ? {} : { uid: 0, gid: 0 }), signal: context.signal, onSkip: ({ path, why }) => note(context, `left out: ${path} (${why})`) }));
+  const archive = isTar ? context.io.stdin.bytes() : packed(words.map((word) => sourceOf(word, name)), keepOwners, context);
   const watched = counted(archive, (count) => {
     bytes += count;
     context.progress.add(count);
@@ -67,7 +68,13 @@ async function copyIn(containers: DockerContainers, words: readonly string[], ta
   const result = await containers.uploadArchive(target.container, directory, watched, { signal: context.signal });
   if (result.outcome !== 'done') throw uploadFailure(result, target.container);
   const where = `${target.container}:${name === undefined ? directory : target.path}`;
-  await print(context, { json: { container: target.container, path: target.path, bytes }, text: `copied ${isTar ? 'a tar' : many(words.length, 'path')} to ${where}, ${formatSize(bytes)} of tar\n` });
+  const text = `copied ${isTar ? 'a tar' : many(words.length, 'path')} to ${where}, ${formatSize(bytes)} of tar\n`;
+  await print(context, { json: { container: target.container, path: target.path, bytes }, text });
+}
+
+function packed(sources: readonly PackSource[], keepOwners: boolean, context: Context): ByteStream {
+  const onSkip: PackOptions['onSkip'] = ({ path, why }) => note(context, `left out: ${path} (${why})`);
+  return pieceBytes(packFiles(sources, { ...(keepOwners ? {} : { uid: 0, gid: 0 }), signal: context.signal, onSkip }));
 }
 
 /** The directory to extract into and, where that is not a source's own, the name there. */
@@ -104,16 +111,19 @@ async function copyOut(containers: DockerContainers, { container, path }: Contai
     const sink = archiveOutput(context, output);
     const { archive } = await containers.downloadArchive(container, path, { signal: context.signal });
     const bytes = await written(archive, typeof sink === 'string' ? await openOutput(sink) : sink, onBytes);
-    return print(context, { json: { ...json, bytes }, text: `copied ${container}:${path} to ${output === '-' ? 'standard output' : output}, ${formatSize(bytes)} of tar\n` }, output === '-' ? 'stderr' : 'stdout');
+    const text = `copied ${container}:${path} to ${output === '-' ? 'standard output' : output}, ${formatSize(bytes)} of tar\n`;
+    return print(context, { json: { ...json, bytes }, text }, output === '-' ? 'stderr' : 'stdout');
   }
-  if (statSync(output, { throwIfNoEntry: false })?.isFile() === true) throw new UsageError(`${output} is a file`, 'Name a directory that is made, or write out.tar or - for the tar itself.');
+  const isFile = statSync(output, { throwIfNoEntry: false })?.isFile() === true;
+  if (isFile) throw new UsageError(`${output} is a file`, 'Name a directory that is made, or write out.tar or - for the tar itself.');
   const report = await containers.downloadTree(container, path, output, { signal: context.signal, onBytes, ...(keepOwners ? {} : { rootless: true }) });
   for (const { kind, count, paths } of report.leftOut) {
     // Everything belongs to the caller: that is what was asked for.
     if (kind !== 'owner' || keepOwners) note(context, `not as in the container: ${kind} of ${many(count, 'path')} (${paths.slice(0, 3).join(', ')})`);
   }
   const { entries, bytes } = report;
-  return print(context, { json: { ...json, entries, bytes, leftOut: report.leftOut }, text: `copied ${container}:${path} to ${output}: ${many(entries, 'path')}, ${formatSize(bytes)}\n`, names: [output] });
+  const text = `copied ${container}:${path} to ${output}: ${many(entries, 'path')}, ${formatSize(bytes)}\n`;
+  return print(context, { json: { ...json, entries, bytes, leftOut: report.leftOut }, text, names: [output] });
 }
 
 async function written(archive: ByteStream, sink: Awaited<ReturnType<typeof openOutput>>, onBytes: (count: number) => void): Promise<number> {

@@ -1,17 +1,17 @@
 import { diffImages, formatPlatform, textOfPath } from '@oci-tar/core';
-import type { FileChange, ImageDiff, TreeNode } from '@oci-tar/core';
+import type { FileChange, ImageDiff, OpenedImage, TreeNode } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
-import { lookAt, lookOptions, lookedAtJson } from '../looking.ts';
+import { ReadingProgress, lookAt, lookOptions, lookedAtJson } from '../looking.ts';
 import type { Looking } from '../looking.ts';
 import { flagOption } from '../options.ts';
-import { placeOf, withSource } from '../places.ts';
+import { imageWord, placeOf, withSource } from '../places.ts';
 import { counted, formatSize, table } from '../style.ts';
 import { linkText, modeText, pathJson, pathText, timeText } from '../tree-text.ts';
 
 export const command = defineCommand({
   spec: '<a> <b>',
-  words: { a: 'An image: a name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]', b: 'The one to compare it with' },
+  words: { a: imageWord, b: 'The one to compare it with, spelled in the same ways' },
   options: {
     ...lookOptions,
     mtime: flagOption('Another time of change counts as a change'),
@@ -26,8 +26,10 @@ export const command = defineCommand({
     const [before, after] = [placeOf(first), placeOf(second)];
     const differ = await withSource(context, before, (one) =>
       withSource(context, after, async (other) => {
-        const a = await lookAt(context, one, before, options.platform);
-        const b = await lookAt(context, other, after, options.platform);
+        const reading = new ReadingProgress(context);
+        const a = await lookAt(context, one, before, options.platform, reading);
+        const b = await lookAt(context, other, after, options.platform, reading);
+        reading.begin('comparing', bytesToCompare(a.image, b.image));
         const diff = await diffImages({ before: a.request, after: b.request, mtime: options.mtime === true, signal: context.signal });
         await print(context, { json: diffJson(a, b, diff), text: diffText(diff), names: diff.changes.map(({ path }) => pathText(path)) });
         return diff.changes.length > 0;
@@ -36,6 +38,14 @@ export const command = defineCommand({
     return options['exit-code'] === true && differ ? 1 : 0;
   },
 });
+
+/** Those of the lowest layers that both have are read once, and not at all where there are no others. */
+function bytesToCompare(a: OpenedImage, b: OpenedImage): number {
+  const differs = a.layers.findIndex((layer, position) => layer.diffID !== b.layers[position]?.diffID);
+  const shared = differs < 0 ? a.layers.length : differs;
+  if (shared === a.layers.length && shared === b.layers.length) return 0;
+  return [...a.layers, ...b.layers.slice(shared)].reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+}
 
 function diffJson(a: Looking, b: Looking, { shared, changes }: ImageDiff): object {
   return { before: lookedAtJson(a), after: lookedAtJson(b), sharedLayers: shared, changes: changes.map(changeJson) };

@@ -9,13 +9,13 @@ import { UsageError } from '../failure.ts';
 import { compressOptions, compressionOf, flagOption, foreignOf, foreignOptions, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
 import { noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
 import { archiveOutput, checkOutput } from '../outputs.ts';
-import { imageAt, isDirectory, isPathLike, placeOf, withSource } from '../places.ts';
+import { imageAt, isDirectory, isPathLike, jobsOf, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<image..>',
   usage: '<image...> <out.tar|->',
   words: {
-    image: 'Names in the local store, or oci:DIR[:REF], oci-archive:FILE[:REF]',
+    image: 'Names in the local store, or images elsewhere: oci:DIR[:REF], docker://NAME and others (docs/places.md)',
     'out.tar': 'The archive to write; - is standard output',
   },
   options: {
@@ -57,6 +57,7 @@ export const command = defineCommand({
         references,
         output: sink,
         signal: context.signal,
+        ...jobsOf(context),
         onEvent: (event) => context.progress.event(event),
         ...wanted,
         ...compression,

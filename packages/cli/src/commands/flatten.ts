@@ -1,14 +1,15 @@
-import { codecByName, counted, flattenImage, formatPlatform, mergedTar, normalizeName, openOutput, openTarget, parseLocation } from '@oci-tar/core';
-import type { ByteSink, ByteStream, FlattenReport, Location, MergeChoice } from '@oci-tar/core';
+import { codecByName, counted, flattenImage, formatPlatform, mergedTar, openOutput } from '@oci-tar/core';
+import type { ByteSink, ByteStream, FlattenReport, MergeChoice } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { lookAt } from '../looking.ts';
+import { newImageAt } from '../new-image.ts';
 import { compressOptions, flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
 import { displayName, imageJson, noteGaps } from '../outcome.ts';
 import { archiveOutput } from '../outputs.ts';
-import { imageAt, openOptions, placeOf, withSource } from '../places.ts';
+import { imageAt, imageWord, jobsOf, placeOf, withSource } from '../places.ts';
 import { counted as countedText, formatSize } from '../style.ts';
 import { createdSeconds } from '../values.ts';
 
@@ -16,7 +17,7 @@ export const command = defineCommand({
   spec: '<image> [target]',
   usage: '<image> <new-name>\n       oci-tar flatten <image> --tar [-o FILE]',
   words: {
-    image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]',
+    image: imageWord,
     target: 'The new image: a name in the local store, or where to, spelled as for copy',
   },
   options: {
@@ -55,19 +56,18 @@ export const command = defineCommand({
     const codec = options.compress === undefined ? undefined : codecByName(options.compress);
     if (codec?.name === 'none' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but --compress is none');
     const keepBase = keepBaseOf(options['keep-base']);
-    const location = targetOf(to);
-    if (location.scheme === 'oci-archive' || location.scheme === 'docker-archive') archiveOutput(context, location.path ?? '');
+    const made = newImageAt(context, to, 'With --tar flatten writes the root filesystem; oci-tar export writes an image.');
     const dated = options.created !== undefined || (context.io.env['SOURCE_DATE_EPOCH'] ?? '') !== '';
     const place = placeOf(word);
     const report = await withSource(context, place, async (source) => {
       const image = await imageAt(source, place);
-      const target = await openTarget(location, { ...openOptions(context), style: 'plain' });
+      const target = await made.open();
       context.progress.start('flattening');
       return flattenImage({
         source,
         reference: place.reference ?? image.name ?? image.descriptor.digest,
         target,
-        name: nameAt(location),
+        name: made.name,
         keepBase,
         ...rules,
         ...(codec === undefined ? {} : { codec }),
@@ -77,6 +77,7 @@ export const command = defineCommand({
         ...platformsOf({ ...options, 'rewrite-index': undefined }),
         ...referrersOf(options),
         signal: context.signal,
+        ...jobsOf(context),
         onEvent: (event) => context.progress.event(event),
       }).finally(() => target.close());
     });
@@ -84,19 +85,6 @@ export const command = defineCommand({
     return print(context, { json: reportJson(report, to), text: reportText(report), names: [report.image.descriptor.digest] });
   },
 });
-
-function targetOf(word: string): Location {
-  if (word === '-') throw new UsageError('flatten writes no image to standard output', 'With --tar it writes the root filesystem; export writes an image.');
-  return word.includes(':') ? parseLocation(word) : placeOf(word);
-}
-
-function nameAt({ scheme, reference }: Location): string | null {
-  if (reference === undefined) {
-    if (scheme === 'store') throw new UsageError('the new image has no name', 'Write it after the colon: store:NAME');
-    return null;
-  }
-  return scheme === 'store' || scheme === 'docker-archive' ? normalizeName(reference) : reference;
-}
 
 function keepBaseOf(text: string | undefined): number {
   if (text === undefined) return 0;

@@ -10,14 +10,14 @@ import { formatSize, shown, table } from '../style.ts';
 
 export const command = defineCommand({
   spec: '[place]',
-  words: { place: 'An archive or a layout (out.tar, oci:DIR); the local store by default' },
+  words: { place: 'An archive, a directory or a store (out.tar, ./layout, containerd: and others, see docs/places.md); the local store by default' },
   options: { digests: flagOption('Whole digests') },
   examples: [
     ['oci-tar images', 'what is in the local store'],
     ['oci-tar images out.tar', 'what is in an archive'],
     ['oci-tar images -q', 'only the names, for scripts'],
   ],
-  remarks: 'SIZE is what an archive of the image would hold. A plain path to an archive is understood as oci-archive:PATH, one to a directory (./layout) as oci:PATH.',
+  remarks: 'SIZE is what an archive of the image would hold. A plain path to an archive is understood as oci-archive:PATH, one to a directory (./layout) as oci:PATH, or as dir:PATH where it is such a one.',
   async run(words, options, context) {
     const [word] = words;
     const place = word === undefined ? { scheme: 'store' as const } : placeOf(word);

@@ -9,7 +9,7 @@ import { UsageError } from '../failure.ts';
 import { namingOf, namingOptions, noteSkipped, skippedJson } from '../naming.ts';
 import { flagOption, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { displayName, noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
-import { isDirectory, naming as tellingOf } from '../places.ts';
+import { isDirOfSkopeo, isDirectory, jobsOf, naming as tellingOf } from '../places.ts';
 import { unpacked } from '../unpacked.ts';
 import { unpackingOf, unpackingOptions } from '../unpacking.ts';
 
@@ -67,6 +67,7 @@ export const command = defineCommand({
     const request: ImportRequest = {
       target,
       signal: context.signal,
+      ...jobsOf(context),
       onEvent: (event) => context.progress.event(event),
       ...wanted,
       ...naming,
@@ -139,7 +140,7 @@ async function archiveAt(path: string, context: Context): Promise<ImageStore> {
 }
 
 function directoryError(path: string): UsageError {
-  return new UsageError(`${path} is a directory`, `To take images from an image layout: oci-tar copy oci:${path} store:NAME`);
+  return new UsageError(`${path} is a directory`, `To take an image from ${isDirOfSkopeo(path) ? 'it: oci-tar copy dir' : 'an image layout: oci-tar copy oci'}:${path} store:NAME`);
 }
 
 async function head(source: ByteSource): Promise<Uint8Array> {

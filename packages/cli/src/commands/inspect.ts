@@ -8,11 +8,11 @@ import type { ImageDetails, ManifestDetails } from '../image-details.ts';
 import { imageDetailsJson, imageText } from '../image-text.ts';
 import { flagOption, hostPlatform, textOption } from '../options.ts';
 import { displayName } from '../outcome.ts';
-import { imageAt, placeOf, withSource } from '../places.ts';
+import { imageAt, imageWord, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<image>',
-  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]' },
+  words: { image: imageWord },
   options: {
     raw: { ...flagOption("The bytes of the image's manifest or index, unchanged"), conflicts: 'config' },
     config: flagOption("The bytes of the image's config, unchanged"),

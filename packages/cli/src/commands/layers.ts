@@ -2,15 +2,15 @@ import { describeLayers, formatPlatform } from '@oci-tar/core';
 import type { LayerDescription, LayersReport } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
-import { lookAt, lookOptions, lookedAtJson, shownPath } from '../looking.ts';
+import { ReadingProgress, lookAt, lookOptions, lookedAtJson, shownPath } from '../looking.ts';
 import type { Looking } from '../looking.ts';
 import { flagOption } from '../options.ts';
-import { placeOf, withSource } from '../places.ts';
+import { imageWord, placeOf, withSource } from '../places.ts';
 import { counted, formatSize } from '../style.ts';
 
 export const command = defineCommand({
   spec: '<image>',
-  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]' },
+  words: { image: imageWord },
   options: { ...lookOptions, quick: flagOption('Reads no layer: without their size unpacked, and what they add and hide') },
   examples: [
     ['oci-tar layers hello:1', 'how an image was put together'],
@@ -21,7 +21,9 @@ export const command = defineCommand({
   async run([word = ''], options, context) {
     const place = placeOf(word);
     await withSource(context, place, async (source) => {
-      const looking = await lookAt(context, source, place, options.platform);
+      const reading = new ReadingProgress(context);
+      const looking = await lookAt(context, source, place, options.platform, reading);
+      if (options.quick !== true) reading.begin('reading', looking.stored);
       const report = await describeLayers({ ...looking.request, quick: options.quick === true });
       await print(context, { json: reportJson(looking, report), text: reportText(looking, report), names: report.layers.map(({ layer }) => layer.descriptor.digest) });
     });

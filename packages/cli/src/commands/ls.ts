@@ -1,14 +1,14 @@
 import { listFiles } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
-import { lookAt, lookOptions, lookedAtJson } from '../looking.ts';
+import { ReadingProgress, lookAt, lookOptions, lookedAtJson } from '../looking.ts';
 import { flagOption } from '../options.ts';
-import { placeOf, withSource } from '../places.ts';
+import { imageWord, placeOf, withSource } from '../places.ts';
 import { longText, nodeJson, pathJson, pathText } from '../tree-text.ts';
 
 export const command = defineCommand({
   spec: '<image> [path]',
-  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]', path: 'A directory or a file in it; its root by default' },
+  words: { image: imageWord, path: 'A directory or a file in it; its root by default' },
   options: {
     ...lookOptions,
     long: { ...flagOption('With mode, owner, size, time in UTC, and the layer that each comes from'), alias: 'l' },
@@ -23,7 +23,9 @@ export const command = defineCommand({
   async run([word = '', path = ''], options, context) {
     const place = placeOf(word);
     await withSource(context, place, async (source) => {
-      const looking = await lookAt(context, source, place, options.platform);
+      const reading = new ReadingProgress(context);
+      const looking = await lookAt(context, source, place, options.platform, reading);
+      reading.begin('reading', looking.stored);
       const { image, tree, nodes, path: found } = await listFiles({ ...looking.request, path, recursive: options.recursive === true });
       const names = nodes.map((node) => pathText(node.path));
       const json = context.json ? { ...lookedAtJson(looking), ...pathJson(found), files: nodes.map((node) => nodeJson(image, tree, node)) } : undefined;

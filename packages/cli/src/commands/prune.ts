@@ -1,4 +1,4 @@
-import { localStore, pruneStore } from '@oci-tar/core';
+import { OciTarError, localStore, pruneStore } from '@oci-tar/core';
 import type { StorePruneReport } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
@@ -23,8 +23,20 @@ export const command = defineCommand({
   },
 });
 
+/** Whether what takes the part of the local store frees space by itself. */
+export function prunesItself({ store }: Context): boolean {
+  return store.startsWith('containerd:');
+}
+
+/** UNSUPPORTED where there is nothing to do for us. */
+export function checkPrunable(context: Context): void {
+  if (!prunesItself(context)) return;
+  throw new OciTarError('UNSUPPORTED', 'containerd frees what no image needs by itself', { side: 'target', subject: context.store, hint: 'oci-tar rm takes names away; containerd collects the rest after that.' });
+}
+
 /** Prunes the local store. */
 export async function pruned(context: Context, dryRun = false): Promise<StorePruneReport> {
+  checkPrunable(context);
   const store = await localStore(context.store);
   context.progress.start('pruning');
   return pruneStore(store, { dryRun, signal: context.signal }).finally(() => store.close());

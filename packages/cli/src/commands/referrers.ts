@@ -5,14 +5,14 @@ import { print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { hostPlatform, referrerLimitOptions, referrersOf, textOption } from '../options.ts';
 import { displayName, imageJson } from '../outcome.ts';
-import { imageAt, placeOf, withSource } from '../places.ts';
+import { imageAt, imageWord, placeOf, withSource } from '../places.ts';
 import { referrerReport } from '../referrer-report.ts';
 import type { ReferrerItem, ReferrerReport, ReferrerSection } from '../referrer-report.ts';
 import { formatSize, shown } from '../style.ts';
 
 export const command = defineCommand({
   spec: '<image>',
-  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]' },
+  words: { image: imageWord },
   options: { platform: textOption('Only this platform of the image'), ...referrerLimitOptions },
   examples: [
     ['oci-tar referrers hello:1', 'signatures, attestations and SBOMs of the image and of each of its platforms'],

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { flagOption } from '../options.ts';
 import { displayName, familiar, imageJson } from '../outcome.ts';
 import { withSource } from '../places.ts';
-import { pruneText, pruned } from './prune.ts';
+import { checkPrunable, pruneText, pruned, prunesItself } from './prune.ts';
 
 export const command = defineCommand({
   spec: '<image..>',
@@ -21,6 +21,8 @@ export const command = defineCommand({
   ],
   remarks: 'Other names of the same image stay. Blobs, which other images may share, stay until oci-tar prune.',
   async run(words, options, context) {
+    // Before a name is gone.
+    if (options.prune === true) checkPrunable(context);
     const remote = words.filter((word) => word.startsWith('docker://'));
     const local = words.filter((word) => !word.startsWith('docker://'));
     const images = [...(local.length === 0 ? [] : await removed(local, context)), ...(await removedRemotely(remote, context))];
@@ -29,7 +31,7 @@ export const command = defineCommand({
       json: { removed: images.map(imageJson), ...(freed === undefined ? {} : { pruned: freed }) },
       text: images.map((image) => `removed ${displayName(image)}  ${image.descriptor.digest}\n`).join('') + (freed === undefined ? '' : pruneText(freed)),
     });
-    if (freed === undefined && local.length > 0) note(context, 'Only names are gone. oci-tar prune frees the space of what no image needs.');
+    if (freed === undefined && local.length > 0 && !prunesItself(context)) note(context, 'Only names are gone. oci-tar prune frees the space of what no image needs.');
   },
 });
 

@@ -5,13 +5,13 @@ import { note, print } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { lookAt, lookOptions, lookedAtJson, shownPath } from '../looking.ts';
 import { flagOption, textOption } from '../options.ts';
-import { placeOf, withSource } from '../places.ts';
+import { imageWord, placeOf, withSource } from '../places.ts';
 import { counted, formatSize } from '../style.ts';
 
 export const command = defineCommand({
   spec: '<image> <dir>',
   words: {
-    image: 'A name in the local store, or out.tar, oci:DIR[:REF], oci-archive:FILE[:REF]',
+    image: imageWord,
     dir: 'The directory to make; it must not be there, or be empty',
   },
   options: {

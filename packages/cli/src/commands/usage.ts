@@ -8,7 +8,7 @@ import { counted, formatSize } from '../style.ts';
 
 export const command = defineCommand({
   spec: '[place]',
-  words: { place: 'A store (dedup:DIR, oci:DIR); the local store by default' },
+  words: { place: 'A store (dedup:DIR, oci:DIR, ./layout); the local store by default' },
   options: {},
   examples: [
     ['oci-tar usage', 'the local store'],

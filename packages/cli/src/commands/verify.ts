@@ -11,7 +11,7 @@ import { counted, formatSize, shown } from '../style.ts';
 
 export const command = defineCommand({
   spec: '[place..]',
-  words: { place: 'Names, archives, layout directories (hello:1, out.tar, oci:DIR); the whole local store by default' },
+  words: { place: 'Names and places (hello:1, out.tar, ./layout, docker://NAME and others, see docs/places.md); the whole local store by default' },
   options: {
     all: flagOption('Also blobs that belong to no image, where whole places are checked'),
     repair: flagOption('Remove damaged blobs from a store, so that importing the image again brings them back'),

@@ -65,6 +65,14 @@ export class Verifier {
   }
 }
 
+/** The same bytes, each run of which a verifier gets on its way. Whoever made the verifier finishes and disposes of it. */
+export async function* watched(stream: ByteStream, verifier: Verifier): ByteStream {
+  for await (const run of stream) {
+    await verifier.update(run);
+    yield run;
+  }
+}
+
 /** Passes the stream on and throws SIZE_MISMATCH or DIGEST_MISMATCH instead of ending when it is not what was promised. */
 export async function* verified(stream: ByteStream, expected: Expected, subject?: string): ByteStream {
   const verifier = new Verifier(expected, subject === undefined ? {} : { subject });

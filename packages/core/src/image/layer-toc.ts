@@ -8,8 +8,11 @@ import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
 import type { ImageLayer } from './layers.ts';
 
-/** What the manifest says of a layer's TOC: its digest, that of another one, or nothing. */
-export type TocVoucher = 'vouched' | 'differs' | 'none';
+/**
+ * What the manifest says of a layer's TOC: its digest (`incomplete`: but the TOC does not have one for every chunk), that of
+ * another TOC, or nothing.
+ */
+export type TocVoucher = 'vouched' | 'incomplete' | 'differs' | 'none';
 
 /** The TOC of a layer, and what stands behind it. */
 export interface LayerToc {
@@ -34,8 +37,7 @@ export async function openLayerToc({ descriptor, open }: StoredLayer, options: O
   try {
     const layer = await openSeekable(blob, options);
     const expected = digestFor(descriptor);
-    if (expected === undefined) return { layer, voucher: 'none' };
-    return { layer, voucher: isTheOne(layer, expected) ? 'vouched' : 'differs', expected };
+    return expected === undefined ? { layer, voucher: 'none' } : { layer, voucher: voucherOf(layer, expected), expected };
   } catch (error) {
     // The layer is there, so what is not found is a TOC outside of it.
     if (isOciTarError(error, 'NOT_FOUND') || unreadable.some((code) => isOciTarError(error, code))) return undefined;
@@ -53,7 +55,7 @@ export async function openVouchedToc(stored: StoredLayer, signal?: AbortSignal):
   const found = await openLayerToc(stored, signal === undefined ? {} : { signal });
   if (found === undefined) return undefined;
   const { layer, voucher } = found;
-  if (voucher === 'vouched') return hasExactNames(layer) && hasDigests(layer) ? layer : undefined;
+  if (voucher !== 'differs') return voucher === 'vouched' && hasExactNames(layer) ? layer : undefined;
   const { digest } = stored.descriptor;
   throw new OciTarError('DIGEST_MISMATCH', `the TOC of layer ${digest} is not what the manifest says: its digest is ${layer.tocDigest}, expected ${expected}`, {
     side: 'source',
@@ -61,6 +63,11 @@ export async function openVouchedToc(stored: StoredLayer, signal?: AbortSignal):
     expected,
     actual: layer.tocDigest,
   });
+}
+
+/** Whether the manifest speaks of a TOC. */
+export function hasVoucher(descriptor: Descriptor): boolean {
+  return digestFor(descriptor) !== undefined;
 }
 
 /** By which digest the manifest vouches for the layer's TOC; undefined where it does not, or in words that cannot be understood. */
@@ -73,10 +80,13 @@ function digestFor({ annotations }: Descriptor): Digest | undefined {
   }
 }
 
-function isTheOne(layer: SeekableLayer, digest: Digest): boolean {
-  return holds(() => layer.verifyToc(digest), 'DIGEST_MISMATCH') || layer.tocDigest === digest;
-}
-
-function hasDigests(layer: SeekableLayer): boolean {
-  return holds(() => layer.verifiers(), 'INVALID_TOC');
+function voucherOf(layer: SeekableLayer, expected: Digest): TocVoucher {
+  try {
+    layer.verifyToc(expected);
+    return 'vouched';
+  } catch (error) {
+    if (isOciTarError(error, 'DIGEST_MISMATCH')) return 'differs';
+    if (isOciTarError(error, 'INVALID_TOC')) return 'incomplete';
+    throw error;
+  }
 }

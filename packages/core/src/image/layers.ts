@@ -1,4 +1,4 @@
-import { Verifier, verified } from '../bytes/digest.ts';
+import { Verifier, verified, watched } from '../bytes/digest.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
 import { codecForMediaType } from '../compression/codecs.ts';
 import { OciTarError } from '../errors.ts';
@@ -114,10 +114,7 @@ function layerOf(store: ImageStore, descriptor: Descriptor, diffID: Digest): Ima
       const source = await openBlob(store, descriptor);
       const diff = new Verifier({ digest: diffID }, { subject: `layer ${descriptor.digest}, unpacked,` });
       try {
-        for await (const run of codec.decompress(verified(source.read(), descriptor))) {
-          await diff.update(run);
-          yield run;
-        }
+        yield* watched(codec.decompress(verified(source.read(), descriptor)), diff);
         await diff.finish();
       } finally {
         diff.dispose();

@@ -12,6 +12,7 @@ import type { LayerInput } from './input.ts';
 import { mergeLimits } from './limits.ts';
 import type { MergeLimits } from './limits.ts';
 import { MergeState } from './merge-state.ts';
+import type { MergeRules } from './merge-state.ts';
 import type { LayerPath } from './path.ts';
 import { TableTree } from './table-tree.ts';
 
@@ -23,7 +24,7 @@ export interface LayersToCompare {
   readonly shared: readonly LayerInput[];
 }
 
-export interface DiffLayersOptions extends DiffOptions {
+export interface DiffLayersOptions extends DiffOptions, MergeRules {
   readonly limits?: Partial<MergeLimits>;
   readonly signal?: AbortSignal;
 }
@@ -34,7 +35,7 @@ export interface DiffLayersOptions extends DiffOptions {
  */
 export async function diffLayers({ before, after, shared }: LayersToCompare, options: DiffLayersOptions = {}): Promise<readonly FileChange[]> {
   if (before.length + after.length === 0) return [];
-  const reading = new Reading(mergeLimits(options.limits), options.signal);
+  const reading = new Reading(mergeLimits(options.limits), options);
   for (const layer of before) await reading.layer(layer, reading.before);
   for (const layer of after) await reading.layer(layer, reading.after);
   reading.beginShared();
@@ -53,11 +54,11 @@ class Reading {
   #hasLinks = false;
   #isShared = false;
 
-  constructor(limits: MergeLimits, signal: AbortSignal | undefined) {
+  constructor(limits: MergeLimits, { signal, ...rules }: DiffLayersOptions) {
     this.#limits = limits;
     this.#signal = signal;
-    this.before = new Side(limits);
-    this.after = new Side(limits);
+    this.before = new Side(limits, rules);
+    this.after = new Side(limits, rules);
   }
 
   beginShared(): void {
@@ -110,8 +111,8 @@ class Side {
   #sharedFrom = Infinity;
   #first = 0;
 
-  constructor(limits: MergeLimits) {
-    const state = new MergeState(limits);
+  constructor(limits: MergeLimits, rules: MergeRules) {
+    const state = new MergeState(limits, rules);
     this.#state = state;
     this.#rows = new AttributeTable((bytes) => state.paths.hold(bytes));
   }

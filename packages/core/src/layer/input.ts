@@ -1,4 +1,4 @@
-import { Verifier, verified } from '../bytes/digest.ts';
+import { Verifier, verified, watched } from '../bytes/digest.ts';
 import type { Expected } from '../bytes/digest.ts';
 import { abortable } from '../bytes/stream.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
@@ -7,9 +7,11 @@ import type { Digest } from '../spec/digest.ts';
 import { LayerReader } from './scan.ts';
 import type { MergeLimits } from './limits.ts';
 
-/** A layer that can be read anew as often as needed: a tar, plain or compressed (gzip, zstd), told by its first bytes. */
+/** A layer that is opened by reading it: a tar, plain or compressed (gzip, zstd), told by its first bytes. Anew as often as needed, unless it says `once`. */
 export interface ReadableLayer {
   read(): ByteStream;
+  /** That it can be read only once, as a stream. */
+  readonly once?: boolean;
   /** What the bytes are promised to be, and the digest of the plain tar. DIGEST_MISMATCH, SIZE_MISMATCH where they are not. */
   readonly expected?: Expected & { readonly diffID?: Digest };
   /** The same bytes once more, after a `read` to their end: for where that can be had cheaper, and is verified all the same. */
@@ -22,16 +24,21 @@ export interface ReadableLayer {
 export type LayerInput = ReadableLayer | ByteSource | ByteStream;
 
 /** Whether a layer can be read anew. */
-export function isReadable(layer: LayerInput): layer is ReadableLayer | ByteSource {
-  return 'read' in layer;
+export function isReadable(layer: LayerInput): boolean {
+  return 'read' in layer && !('once' in layer && layer.once === true);
+}
+
+/** The bytes of a layer as they are given. */
+export function bytesOf(layer: LayerInput): ByteStream {
+  return 'read' in layer ? layer.read() : layer;
 }
 
 /** The plain tar of a layer. Throws instead of ending where it is not what was promised. */
 async function* plainLayer(layer: LayerInput, again: boolean): ByteStream {
-  const expected = isReadable(layer) && 'expected' in layer ? layer.expected : undefined;
-  const second = again && isReadable(layer) && 'reread' in layer ? layer.reread?.() : undefined;
-  const stream = second ?? (isReadable(layer) ? layer.read() : layer);
-  if (isReadable(layer) && 'isPlain' in layer && layer.isPlain === true && expected === undefined) {
+  const expected = 'expected' in layer ? layer.expected : undefined;
+  const second = again && 'reread' in layer ? layer.reread?.() : undefined;
+  const stream = second ?? bytesOf(layer);
+  if ('isPlain' in layer && layer.isPlain === true && expected === undefined) {
     yield* stream;
     return;
   }
@@ -42,10 +49,7 @@ async function* plainLayer(layer: LayerInput, again: boolean): ByteStream {
   }
   const diff = new Verifier({ digest: expected.diffID }, { subject: 'a layer, unpacked,' });
   try {
-    for await (const run of found.bytes) {
-      await diff.update(run);
-      yield run;
-    }
+    yield* watched(found.bytes, diff);
     await diff.finish();
   } finally {
     diff.dispose();

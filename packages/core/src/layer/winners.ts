@@ -1,6 +1,6 @@
 import { createSpool } from '#runtime/spool';
 import type { Spool } from '../runtime/spool.ts';
-import { isReadable } from './input.ts';
+import { bytesOf, isReadable } from './input.ts';
 import type { LayerInput } from './input.ts';
 import { mergeLimits, overLimit } from './limits.ts';
 import { winnersInOnePass } from './one-pass.ts';
@@ -31,12 +31,13 @@ export async function* winners(layers: readonly LayerInput[], options: MergeOpti
       }
       const spool = await createSpool();
       spools.push(spool);
-      for await (const run of layer) {
+      for await (const run of bytesOf(layer)) {
         left -= run.length;
         if (left < 0) throw overLimit('more bytes that have to wait than may', limits.spoolBytes);
         await spool.write(run);
       }
-      held.push(await spool.source());
+      const source = await spool.source();
+      held.push('read' in layer ? { ...layer, once: false, read: () => source.read() } : source);
     }
     yield* winnersInTwoPasses(held, limits, options);
   } finally {

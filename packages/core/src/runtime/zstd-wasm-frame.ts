@@ -1,5 +1,4 @@
 import { OciTarError } from '../errors.ts';
-import { join } from '../bytes/source.ts';
 import { loadZstd, WasmMemory } from './zstd-wasm.ts';
 import type { ZstdModule } from './zstd-wasm.ts';
 
@@ -16,14 +15,18 @@ export async function wasmZstdFrame(parts: readonly Uint8Array[], level: number)
   const module = await loadZstd();
   const { zstd } = module;
   if (!isOneShot(zstd)) throw new OciTarError('UNSUPPORTED', 'the installed @hpcc-js/wasm-zstd cannot compress whole buffers');
-  const bytes = join(parts);
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
   const memory = new WasmMemory(module);
   try {
-    const capacity = zstd.compressBound(bytes.length);
+    const capacity = zstd.compressBound(size);
     const target = memory.allocate(capacity);
-    const source = memory.allocate(Math.max(1, bytes.length));
-    module.HEAPU8.set(bytes, source);
-    const length = zstd.compress(target, capacity, source, bytes.length, level);
+    const source = memory.allocate(Math.max(1, size));
+    let at = source;
+    for (const part of parts) {
+      module.HEAPU8.set(part, at);
+      at += part.length;
+    }
+    const length = zstd.compress(target, capacity, source, size, level);
     if (zstd.isError(length) !== 0) throw noMemory(module, zstd.getErrorName(length));
     return module.HEAPU8.slice(target, target + length);
   } finally {

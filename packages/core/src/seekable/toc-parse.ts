@@ -41,7 +41,7 @@ export function parseToc(bytes: Uint8Array, options: { readonly limit?: number }
   const list = entries === null ? [] : entries;
   if (!isArray(list)) throw invalidToc('has no list of entries');
   if (tarSplitDigest !== undefined && typeof tarSplitDigest !== 'string') throw invalidToc('has a tarSplitDigest that is not a string');
-  return { version, entries: list.map(entryOf), ...(tarSplitDigest === undefined ? {} : { tarSplitDigest }) };
+  return { version, entries: list.map(entryOf), ...(tarSplitDigest === undefined || tarSplitDigest === '' ? {} : { tarSplitDigest }) };
 }
 
 function entryOf(value: JsonValue, index: number): TocEntry {

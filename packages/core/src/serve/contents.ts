@@ -1,4 +1,5 @@
 import { isOciTarError } from '../errors.ts';
+import { roleOf } from '../image/children.ts';
 import type { ImageStore } from '../image/store.ts';
 import { annotationKeys } from '../spec/annotation.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
@@ -15,6 +16,11 @@ export interface Node {
   readonly isManifest: boolean;
 }
 
+/** What tells one root from another: its place, and its digest there. */
+function rootKey({ stores }: RepositoryView): (root: Root) => string {
+  return ({ store, descriptor }) => `${stores.indexOf(store)} ${descriptor.digest}`;
+}
+
 interface Options {
   readonly documents: Documents;
   /** More manifests than this are not followed. */
@@ -27,11 +33,14 @@ interface Options {
  * listed without a name belongs to the repository when it refers to something of it.
  */
 export class Contents {
-  readonly #view: RepositoryView;
+  #view: RepositoryView;
   readonly #options: Options;
   readonly #nodes = new Map<Digest, Node>();
+  /** Those that refer to other manifests; of the many that do not only their nodes are kept. */
   readonly #documents = new Map<Digest, ReadDocument>();
   readonly #waiting: Node[] = [];
+  /** Manifests that were not here when they were looked for. */
+  readonly #missing: Node[] = [];
   readonly #underWay = new Set<Promise<void>>();
   #nameless: readonly Root[];
   #adopting: Promise<boolean> | undefined;
@@ -42,6 +51,26 @@ export class Contents {
     this.#options = options;
     this.#nameless = view.nameless;
     this.#add(view.roots.map(({ store, descriptor }) => ({ store, descriptor, isManifest: true })));
+  }
+
+  /**
+   * Goes on with the repository as it is now. False, with nothing changed, where something of it has gone: then it is to be
+   * looked through anew.
+   */
+  extend(view: RepositoryView): boolean {
+    const now = new Set(view.roots.map(rootKey(view)));
+    const before = rootKey(this.#view);
+    if (!this.#view.roots.every((root) => now.has(before(root))) || view.nameless.length !== this.#view.nameless.length) return false;
+    this.#view = view;
+    this.retry();
+    this.#add(view.roots.map(({ store, descriptor }) => ({ store, descriptor, isManifest: true })));
+    this.#nameless = view.nameless;
+    return true;
+  }
+
+  /** Manifests have come: one that was not here may be now. */
+  retry(): void {
+    for (const node of this.#missing.splice(0)) this.#waiting.push(node);
   }
 
   /** The content with this digest; undefined where nothing leads to it. */
@@ -57,7 +86,7 @@ export class Contents {
     if (node !== undefined) await this.#read(node);
   }
 
-  /** All manifests and indexes, read. */
+  /** The manifests and indexes that refer to others, as their subject or as their children. */
   async documents(): Promise<ReadonlyMap<Digest, ReadDocument>> {
     while (await this.#step());
     return this.#documents;
@@ -85,15 +114,19 @@ export class Contents {
     return work;
   }
 
-  async #follow({ store, descriptor }: Node): Promise<void> {
+  async #follow(node: Node): Promise<void> {
+    const { store, descriptor } = node;
     this.#count += 1;
     if (this.#count > this.#options.limit) {
       if (this.#count === this.#options.limit + 1) this.#options.onLog(`${this.#view.key} has more than ${this.#options.limit} manifests; the rest is not served`);
       return;
     }
     const found = await this.#document(store, descriptor);
-    if (found === undefined) return;
-    this.#documents.set(descriptor.digest, found.document);
+    if (found === undefined) {
+      if (roleOf(descriptor) !== 'other') this.#missing.push(node);
+      return;
+    }
+    if (found.document.subject !== undefined || found.document.manifests.length > 0) this.#documents.set(descriptor.digest, found.document);
     this.#add(found.document.blobs.map((blob) => ({ store: found.store, descriptor: blob, isManifest: false })));
     this.#add(found.document.manifests.map((manifest) => ({ store: found.store, descriptor: manifest, isManifest: true })));
   }

@@ -26,11 +26,15 @@ interface PullOptions {
   readonly onLog: (line: string) => void;
 }
 
+/** The contents of so many repositories are remembered. */
+const mostRepositories = 1000;
+
 /** Everything that is read of repositories. */
 export class Pulls {
   readonly #options: PullOptions;
   readonly #views: Views;
-  readonly #contents = new WeakMap<RepositoryView, Contents>();
+  /** By repository, with the state of it that they are of. */
+  readonly #contents = new Map<string, { view: RepositoryView; readonly contents: Contents }>();
 
   constructor(options: PullOptions) {
     const { places, writable, onLog } = options;
@@ -68,10 +72,15 @@ export class Pulls {
   contentsOf(repository: RepositoryView | undefined): Contents | undefined {
     if (repository === undefined) return undefined;
     const { documents, limits, onLog } = this.#options;
-    const known = this.#contents.get(repository);
-    if (known !== undefined) return known;
+    const known = this.#contents.get(repository.key);
+    // A push adds to a repository: what is known of the rest of it is not read again.
+    if (known !== undefined && (known.view === repository || known.contents.extend(repository))) {
+      known.view = repository;
+      return known.contents;
+    }
     const contents = new Contents(repository, { documents, limit: limits.documents, onLog });
-    this.#contents.set(repository, contents);
+    if (this.#contents.size >= mostRepositories) this.#contents.clear();
+    this.#contents.set(repository.key, { view: repository, contents });
     return contents;
   }
 

@@ -69,6 +69,7 @@ export class ManifestPushes {
       await session.abort(error);
       throw error;
     }
+    before.contents?.retry();
     await this.#tidy(to, document, digest, reference, before);
     const place = typeof reference === 'string' ? reference : reference.tag;
     const subject = document.subject === undefined ? {} : { 'oci-subject': document.subject.digest };

@@ -64,7 +64,7 @@ export async function startServer(options: ListenOptions): Promise<RunningServer
   const server = create(settings, options.tls, patience.headers);
   server.maxConnections = options.connections ?? 1024;
   const take = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) =>
-    void exchange(handler, request, response, { patience, ...(options.onAccess === undefined ? {} : { onAccess: options.onAccess }) }, expectsContinue);
+    void exchange(handler, request, response, { patience, ...(options.onAccess === undefined ? {} : { onAccess: options.onAccess }) }, expectsContinue).catch(() => response.destroy());
   server.on('request', take(false));
   server.on('checkContinue', take(true));
   server.on('clientError', refuseBroken);
@@ -85,8 +85,11 @@ export async function startServer(options: ListenOptions): Promise<RunningServer
       clearInterval(sweeping);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      // A client keeps its connection after its last answer, which has not told it that the server is about to go.
+      const idle = setInterval(() => server.closeIdleConnections(), 50);
       const cut = setTimeout(() => server.closeAllConnections(), grace);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
       await handler.close();
     },
@@ -111,7 +114,8 @@ function listening(server: Server, host: string, port: number): Promise<void> {
       const mapped = mapErrno(error, where);
       reject(isOciTarError(mapped) ? mapped : error);
     });
-    server.listen({ host, port }, () => {
+    // Without a host Node takes every address, also where there is no IPv6.
+    server.listen(host === '::' ? { port } : { host, port }, () => {
       server.removeAllListeners('error');
       // Such as no more file handles: the connection is lost, the server is not.
       server.on('error', () => {});

@@ -101,6 +101,11 @@ export function parseConfig(bytes: Uint8Array, options: JsonOptions = {}): Image
   return check(configSchema, parseObject(bytes, options, where), where);
 }
 
+/** Seconds since 1970 as RFC 3339, as the dates of a configuration are written. */
+export function formatDate(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}
+
 /** The platform that a configuration states; empty fields are left out. */
 export function platformOf(config: ImageConfig): Platform {
   return {

@@ -5,21 +5,21 @@ import { arrayIn, objectIn, withField } from '../edit/json.ts';
 import { rewriteImage } from '../edit/rewrite.ts';
 import type { EditableImage, ImageEdit, RewriteOptions, RewrittenManifest } from '../edit/rewrite.ts';
 import { OciTarError } from '../errors.ts';
-import { makePlan } from '../image/make-plan.ts';
 import type { Gap } from '../image/plan.ts';
-import { beginOn, pushAll } from '../image/push.ts';
 import type { PushOptions } from '../image/push.ts';
-import type { ImageStore, NamedImage, StagedBlob, WriteSession } from '../image/store.ts';
+import { asOwnImage } from '../image/referrers.ts';
+import type { ImageStore, NamedImage } from '../image/store.ts';
 import { bytesOfPath, layerPathOf, nameOf, textOfPath } from '../layer/path.ts';
-import type { JsonObject } from '../spec/json.ts';
+import { formatDate } from '../spec/config.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
+import type { JsonObject } from '../spec/json.ts';
 import { mediaTypes, withLayerCompression } from '../spec/media-type.ts';
-import { normalizeName } from '../spec/reference.ts';
 import { pack, pieceBytes } from '../tar/pack.ts';
 import { buildLayer } from './build-layer.ts';
 import type { BuiltLayer, LayerOptions } from './build-layer.ts';
 import { onlyImage } from './copy.ts';
+import { Staging } from './staging.ts';
 
 export interface AppendRequest extends RewriteOptions, Omit<LayerOptions, 'codec'>, Omit<PushOptions, 'signal'> {
   readonly source: ImageStore;
@@ -27,8 +27,8 @@ export interface AppendRequest extends RewriteOptions, Omit<LayerOptions, 'codec
   readonly reference?: string;
   /** Where the new image goes; may be the source. */
   readonly target: ImageStore;
-  /** The new image's name. */
-  readonly name: string;
+  /** The new image's name in the target. Null: it is listed there without a name. */
+  readonly name: string | null;
   /** Directories and tar files (by their path) or tars that come as streams, the lowest layer first. */
   readonly layers?: readonly (string | ByteStream)[];
   /** Paths that a first layer takes away from the image. */
@@ -64,34 +64,35 @@ export async function appendLayers(request: AppendRequest): Promise<AppendReport
   const { source, target, signal } = request;
   const removals = removalsOf(request);
   if (removals.length + (request.layers?.length ?? 0) === 0) throw new OciTarError('INVALID_ARGUMENT', 'there is no layer to append');
-  const name = normalizeName(request.name);
-  const found = request.reference === undefined ? await onlyImage(source) : await source.resolve(request.reference);
-  const session = await beginOn(target, undefined, signal);
+  const found = asOwnImage(request.reference === undefined ? await onlyImage(source) : await source.resolve(request.reference));
+  const staging = await Staging.open(target, signal);
   try {
     let built: Promise<readonly BuiltLayer[]> | undefined;
     const edit = async (image: EditableImage): Promise<ImageEdit> => {
       // Once for all platforms: a stream can be read only once.
-      built ??= buildAll(session, removals, { ...request, codec: request.codec ?? codecOf(image) });
+      built ??= buildAll(staging, removals, { ...request, codec: request.codec ?? codecOf(image) });
       return appended(image, await built, request);
     };
     const rewritten = await rewriteImage(source, found.descriptor, edit, request);
     const layers = (await built) ?? [];
-    const image: NamedImage = { name, descriptor: rewritten.root };
-    const plan = await makePlan(withStaged(rewritten.source, layers), [image], request.limits === undefined ? {} : { limits: request.limits });
-    await pushAll(session, plan, request);
-    await session.end();
+    const image: NamedImage = { ...(request.name === null ? {} : { name: request.name }), descriptor: rewritten.root };
+    // All platforms move; those that were not chosen as they are.
+    const { platforms: _platforms, ...options } = request;
+    const plan = await staging.move(rewritten.source, [image], options);
     const added = layers.map(({ blob: { digest, size }, diffID }) => ({ digest, diffID, size }));
     return { image, from: found.descriptor, manifests: rewritten.images, layers: added, gaps: plan.gaps };
   } catch (error) {
-    await session.abort(error);
+    await staging.abort(error);
     throw error;
+  } finally {
+    await staging.dispose();
   }
 }
 
-async function buildAll(session: WriteSession, removals: readonly string[], request: AppendRequest & LayerOptions): Promise<readonly BuiltLayer[]> {
+async function buildAll(staging: Staging, removals: readonly string[], request: AppendRequest & LayerOptions): Promise<readonly BuiltLayer[]> {
   const inputs = [...(removals.length === 0 ? [] : [removalLayer(removals)]), ...(request.layers ?? [])];
   const layers: BuiltLayer[] = [];
-  for (const input of inputs) layers.push(await buildLayer(session, input, request.target.name, request));
+  for (const input of inputs) layers.push(await buildLayer((bytes) => staging.add(bytes), input, request));
   return layers;
 }
 
@@ -127,7 +128,7 @@ function appended({ manifest, raw }: EditableImage, layers: readonly BuiltLayer[
   const rootfs = objectIn(raw.config, 'rootfs');
   const diffIDs = [...arrayIn(rootfs, 'diff_ids'), ...layers.map(({ diffID }) => diffID)];
   let config: JsonObject = withField(raw.config, 'rootfs', withField(rootfs, 'diff_ids', diffIDs));
-  if (request.created !== undefined) config = withField(config, 'created', dateOf(request.created));
+  if (request.created !== undefined) config = withField(config, 'created', formatDate(request.created));
   const history = arrayIn(raw.config, 'history');
   // An image that keeps no history, as some tools make them, must not seem to have had these steps only.
   if (history.length > 0 || manifest.layers.length === 0) config = withField(config, 'history', [...history, ...layers.map(() => stepOf(request))]);
@@ -135,25 +136,5 @@ function appended({ manifest, raw }: EditableImage, layers: readonly BuiltLayer[
 }
 
 function stepOf({ created = 0, createdBy = 'oci-tar append', comment }: AppendRequest): JsonObject {
-  return { created: dateOf(created), created_by: createdBy, ...(comment === undefined ? {} : { comment }) };
-}
-
-function dateOf(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
-}
-
-/** The source with the layers that are only staged. */
-function withStaged(source: ImageStore, layers: readonly BuiltLayer[]): ImageStore {
-  const staged = new Map<Digest, StagedBlob>(layers.map(({ blob }) => [blob.digest, blob]));
-  const { referrers, format, index } = source;
-  return {
-    name: source.name,
-    ...(format === undefined ? {} : { format }),
-    images: () => source.images(),
-    ...(index === undefined ? {} : { index: () => index.call(source) }),
-    resolve: (reference) => source.resolve(reference),
-    ...(referrers === undefined ? {} : { referrers: (...args) => referrers.apply(source, args) }),
-    open: async (blob) => staged.get(blob.digest)?.source() ?? source.open(blob),
-    close: () => source.close(),
-  };
+  return { created: formatDate(created), created_by: createdBy, ...(comment === undefined ? {} : { comment }) };
 }

@@ -1,13 +1,12 @@
 import { fileSource, pathKind } from '#runtime/files';
 import { walkTree } from '#runtime/tree';
-import { Verifier, digestStream } from '../bytes/digest.ts';
+import { Verifier, digestStream, watched } from '../bytes/digest.ts';
 import { ByteReader } from '../bytes/reader.ts';
 import { abortable, runSize } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
 import { detectCodec } from '../compression/codecs.ts';
-import { OciTarError } from '../errors.ts';
-import type { StagedBlob, WriteSession } from '../image/store.ts';
+import type { StagedBlob } from '../image/store.ts';
 import type { Digest } from '../spec/digest.ts';
 import { pack, pieceBytes } from '../tar/pack.ts';
 import { tokens } from '../tar/tokens.ts';
@@ -33,11 +32,9 @@ export interface BuiltLayer {
 
 /**
  * Makes a layer of a directory, a tar file (both by their path), or a stream that is a tar. What is compressed already stays as it is.
- * UNSUPPORTED where nothing can be staged; INVALID_TAR for what is no tar.
+ * `stage` takes the blob in. INVALID_TAR for what is no tar.
  */
-export async function buildLayer(session: WriteSession, input: string | ByteStream, target: string, options: LayerOptions): Promise<BuiltLayer> {
-  const stage = session.stage?.bind(session);
-  if (stage === undefined) throw new OciTarError('UNSUPPORTED', `${target} cannot be built in`, { side: 'target', hint: 'Create the image in a store and copy it.' });
+export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlob>, input: string | ByteStream, options: LayerOptions): Promise<BuiltLayer> {
   const { codec, level, signal } = options;
   const packed = async (plain: ByteStream): Promise<BuiltLayer> => {
     const diff = new Verifier({}, { algorithm: 'sha256' });
@@ -78,11 +75,4 @@ function treeBytes(path: string, { created = 0, signal, onSkip }: LayerOptions):
   return pieceBytes(
     pack(walkTree(path, { uid: 0, gid: 0, mtimeLimit: created, ...(signal === undefined ? {} : { signal }), ...(onSkip === undefined ? {} : { onSkip }) })),
   );
-}
-
-async function* watched(bytes: ByteStream, verifier: Verifier): ByteStream {
-  for await (const chunk of bytes) {
-    await verifier.update(chunk);
-    yield chunk;
-  }
 }

@@ -1,10 +1,12 @@
 import { digestBytes } from '../bytes/digest.ts';
 import { bytesSource } from '../bytes/source.ts';
 import type { ByteStream } from '../bytes/types.ts';
+import { OciTarError } from '../errors.ts';
 import { beginOn } from '../image/push.ts';
 import type { Content, ContentRole } from '../image/plan.ts';
 import type { ImageStore, NamedImage, WriteSession } from '../image/store.ts';
 import type { Annotations } from '../spec/annotation.ts';
+import { formatDate } from '../spec/config.ts';
 import type { History, ImageConfig, RuntimeConfig } from '../spec/config.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
@@ -57,14 +59,16 @@ export async function createImage(request: CreateRequest): Promise<NamedImage> {
 }
 
 async function addLayer(session: WriteSession, path: string, request: CreateRequest): Promise<{ readonly descriptor: Descriptor; readonly diffID: Digest }> {
-  const { blob, diffID, codec } = await buildLayer(session, path, request.target.name, request);
+  const stage = session.stage?.bind(session);
+  if (stage === undefined) throw new OciTarError('UNSUPPORTED', `${request.target.name} cannot be built in`, { side: 'target', hint: 'Create the image in a store and copy it.' });
+  const { blob, diffID, codec } = await buildLayer(stage, path, request);
   const descriptor = { mediaType: mediaTypes.layer + codec.suffix, digest: blob.digest, size: blob.size };
   await session.push(content(descriptor, 'layer', 0, () => blob.source().read()));
   return { descriptor, diffID };
 }
 
 function configOf(request: CreateRequest, layers: readonly { readonly diffID: Digest; readonly from: string }[]): ImageConfig {
-  const created = new Date((request.created ?? 0) * 1000).toISOString().replace('.000Z', 'Z');
+  const created = formatDate(request.created ?? 0);
   const { platform, config = {}, author } = request;
   const history: readonly History[] = layers.map(() => ({ created, created_by: 'oci-tar create' }));
   const { architecture, os, variant } = platform;

@@ -2,7 +2,7 @@ import type { OpenedImage } from '../image/layers.ts';
 import { diffLayers } from '../layer/diff.ts';
 import type { DiffOptions, FileChange } from '../layer/diff-trees.ts';
 import type { TreeNode } from '../layer/tree.ts';
-import { imageOf } from './image-request.ts';
+import { imageOf, lookRules } from './image-request.ts';
 import type { ImageRequest } from './image-request.ts';
 
 export interface DiffRequest extends DiffOptions {
@@ -29,9 +29,9 @@ export async function diffImages(request: DiffRequest): Promise<ImageDiff> {
   const [before, after] = [await imageOf(request.before), await imageOf(request.after)];
   const differs = before.layers.findIndex((layer, position) => layer.diffID !== after.layers[position]?.diffID);
   const shared = differs < 0 ? before.layers.length : differs;
-  const inputs = ({ layers }: OpenedImage, from: number, to = layers.length) => layers.slice(from, to).map((layer) => ({ read: () => layer.read() })).toReversed();
+  const inputs = ({ layers }: OpenedImage, from: number, to = layers.length) => layers.slice(from, to).map((layer) => ({ read: () => layer.read(), isPlain: true })).toReversed();
   const layers = { before: inputs(before, shared), after: inputs(after, shared), shared: inputs(before, 0, shared) };
-  const changes = await diffLayers(layers, request);
+  const changes = await diffLayers(layers, { ...request, ...lookRules });
   return { before, after, shared, changes: changes.map((change) => numbered(change, before, after)) };
 }
 

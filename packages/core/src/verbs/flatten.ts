@@ -1,4 +1,4 @@
-import { Verifier, verified } from '../bytes/digest.ts';
+import { Verifier, verified, watched } from '../bytes/digest.ts';
 import { abortable } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
@@ -19,6 +19,7 @@ import type { ImageStore, NamedImage } from '../image/store.ts';
 import type { MergeLimits } from '../layer/limits.ts';
 import { mergeLayers } from '../layer/merge.ts';
 import type { MergeRules } from '../layer/merge-state.ts';
+import { formatDate } from '../spec/config.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import { onlyImage } from './copy.ts';
 import { imageOf } from './image-request.ts';
@@ -82,7 +83,7 @@ export async function flattenImage(request: FlattenRequest): Promise<FlattenRepo
       merged.set(image.descriptor.digest, count);
       return flattenEdit(image, await flattenedLayer(staging, image, request), {
         keepBase,
-        ...(request.created === undefined ? {} : { created: new Date(request.created * 1000).toISOString().replace('.000Z', 'Z') }),
+        ...(request.created === undefined ? {} : { created: formatDate(request.created) }),
         ...(request.createdBy === undefined ? {} : { createdBy: request.createdBy }),
       });
     };
@@ -113,9 +114,9 @@ async function flattenedLayer(staging: Staging, image: EditableImage, request: F
   const diff = new Verifier({}, { algorithm: 'sha256' });
   try {
     const plain = abortable(mergedBytes(opened, keepBase, request), signal);
-    const blob = await staging.add(codec.compress(watched(plain, diff), level === undefined ? {} : { level }));
+    const { digest, size } = await staging.add(codec.compress(watched(plain, diff), level === undefined ? {} : { level }));
     const { digest: diffID } = await diff.finish();
-    return { descriptor: { mediaType: flattenedType(image, codec), ...blob }, diffID };
+    return { descriptor: { mediaType: flattenedType(image, codec), digest, size }, diffID };
   } finally {
     // A digester on a thread keeps the process alive.
     diff.dispose();
@@ -151,11 +152,4 @@ async function* readAgain({ descriptor, open, read }: ImageLayer): ByteStream {
     return;
   }
   yield* codec.decompress(verified((await open()).read(), descriptor));
-}
-
-async function* watched(bytes: ByteStream, verifier: Verifier): ByteStream {
-  for await (const run of bytes) {
-    await verifier.update(run);
-    yield run;
-  }
 }

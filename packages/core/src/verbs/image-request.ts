@@ -1,9 +1,13 @@
 import { openImage } from '../image/layers.ts';
 import type { OpenedImage } from '../image/layers.ts';
 import type { ImageStore } from '../image/store.ts';
+import type { MergeRules } from '../layer/merge-state.ts';
 import type { JsonLimits } from '../spec/limits.ts';
 import type { Platform } from '../spec/platform.ts';
 import { onlyImage } from './copy.ts';
+
+/** A path that a layer has twice, which the image-spec forbids, is seen as unpacking in order leaves it. */
+export const lookRules: MergeRules = { duplicates: 'last' };
 
 /** Which image to look into. */
 export interface ImageRequest {

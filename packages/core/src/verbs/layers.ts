@@ -2,7 +2,7 @@ import { counted } from '../bytes/stream.ts';
 import type { ImageLayer, OpenedImage } from '../image/layers.ts';
 import { readTree } from '../layer/read-tree.ts';
 import type { LayerEffect } from '../layer/tree.ts';
-import { imageOf } from './image-request.ts';
+import { imageOf, lookRules } from './image-request.ts';
 import type { ImageRequest } from './image-request.ts';
 
 export interface DescribeLayersRequest extends ImageRequest {
@@ -30,8 +30,9 @@ export async function describeLayers(request: DescribeLayersRequest): Promise<La
   const sizes = image.layers.map(() => 0);
   const inputs = image.layers.map((layer, position) => ({
     read: () => counted(layer.read(), (count) => (sizes[position] = (sizes[position] ?? 0) + count)),
+    isPlain: true,
   }));
-  const { layers: effects } = await readTree(inputs.toReversed(), request.signal === undefined ? {} : { signal: request.signal });
+  const { layers: effects } = await readTree(inputs.toReversed(), { ...lookRules, ...(request.signal === undefined ? {} : { signal: request.signal }) });
   const bottomUp = effects.toReversed();
   return {
     image,

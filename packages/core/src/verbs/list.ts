@@ -8,7 +8,7 @@ import type { LayerPath } from '../layer/path.ts';
 import { readTree } from '../layer/read-tree.ts';
 import type { ListedLayer } from '../layer/read-tree.ts';
 import type { MergedTree, TreeNode } from '../layer/tree.ts';
-import { imageOf } from './image-request.ts';
+import { imageOf, lookRules } from './image-request.ts';
 import type { ImageRequest } from './image-request.ts';
 
 /** The tree of an image, each layer read and verified once, or its TOC. */
@@ -74,12 +74,13 @@ function* below(tree: MergedTree, path: LayerPath): Generator<TreeNode, void, vo
 
 async function treeOf({ layers }: OpenedImage, signal: AbortSignal | undefined): Promise<MergedTree> {
   const inputs = layers.map((layer) => inputOf(layer, signal));
-  return baseFirst(await readTree(inputs.toReversed(), signal === undefined ? {} : { signal }));
+  return baseFirst(await readTree(inputs.toReversed(), { ...lookRules, ...(signal === undefined ? {} : { signal }) }));
 }
 
 function inputOf(layer: ImageLayer, signal: AbortSignal | undefined): ListedLayer {
   return {
     read: () => layer.read(),
+    isPlain: true,
     async entries() {
       const toc = await openVouchedToc(layer, signal);
       return toc === undefined ? undefined : tocEntries(toc, signal);

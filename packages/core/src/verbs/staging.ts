@@ -4,6 +4,7 @@ import type { ByteSource, ByteStream } from '../bytes/types.ts';
 import { OciTarError, isOciTarError } from '../errors.ts';
 import { makePlan } from '../image/make-plan.ts';
 import type { PlanOptions } from '../image/make-plan.ts';
+import { withSources } from '../image/overlay.ts';
 import type { Plan } from '../image/plan.ts';
 import { beginOn, pushAll, transfer } from '../image/push.ts';
 import type { PushOptions } from '../image/push.ts';
@@ -37,10 +38,10 @@ export class Staging {
     return new Staging(target, undefined);
   }
 
-  async add(bytes: ByteStream): Promise<Pick<StagedBlob, 'digest' | 'size'>> {
+  async add(bytes: ByteStream): Promise<StagedBlob> {
     const staged = this.#session?.stage === undefined ? await this.#spooled(bytes) : await this.#session.stage(bytes);
     this.#blobs.set(staged.digest, staged.source());
-    return { digest: staged.digest, size: staged.size };
+    return staged;
   }
 
   /** What was added under a digest. */
@@ -52,7 +53,7 @@ export class Staging {
 
   /** Plans the images over `source` and what was added, and moves all that into the target. Ends the staging. */
   async move(source: ImageStore, images: readonly NamedImage[], options: PlanOptions & PushOptions): Promise<Plan> {
-    const plan = await makePlan(this.#over(source), images, options);
+    const plan = await makePlan(withSources(source, (digest) => this.#blobs.get(digest)), images, options);
     if (this.#session === undefined) await transfer(plan, this.#target, options);
     else {
       await pushAll(this.#session, plan, options);
@@ -68,20 +69,6 @@ export class Staging {
   /** To be called in any case, in the end. */
   async dispose(): Promise<void> {
     for (const dispose of this.#disposals.splice(0)) await dispose();
-  }
-
-  #over(store: ImageStore): ImageStore {
-    const { referrers, format, index } = store;
-    return {
-      name: store.name,
-      ...(format === undefined ? {} : { format }),
-      images: () => store.images(),
-      ...(index === undefined ? {} : { index: () => index.call(store) }),
-      resolve: (reference) => store.resolve(reference),
-      ...(referrers === undefined ? {} : { referrers: (...args) => referrers.apply(store, args) }),
-      open: async (blob) => this.#blobs.get(blob.digest) ?? store.open(blob),
-      close: () => store.close(),
-    };
   }
 
   async #spooled(bytes: ByteStream): Promise<StagedBlob> {

@@ -1,9 +1,9 @@
 import { writeTree } from '#runtime/write-tree';
-import { counted } from '../bytes/stream.ts';
-import type { ByteSource, ByteStream } from '../bytes/types.ts';
+import type { ByteStream } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import { openImage } from '../image/layers.ts';
 import type { ImageLayer, OpenedImage } from '../image/layers.ts';
+import { watchedStore } from '../image/overlay.ts';
 import type { ImageStore } from '../image/store.ts';
 import { mergedEntries } from '../layer/merged-entries.ts';
 import { defaultWriteLimits } from '../runtime/tree-writer.ts';
@@ -49,7 +49,7 @@ export async function unpackImage(request: UnpackRequest): Promise<UnpackReport>
   const size = Math.max(leastSize, highestRatio * stored);
   const limits = { ...defaultWriteLimits, size, fileSize: writeLimits.size ?? size, ...writeLimits };
   // Once each where that will do: it is faster, and what is written is what was verified. What is hidden by a layer above waits on disk.
-  const layers = image.layers.toReversed().map((layer) => (twice ? { read: () => reading.plain(layer, 2 * limits.size) } : reading.plain(layer, limits.size)));
+  const layers = image.layers.toReversed().map((layer) => ({ read: () => reading.plain(layer, twice ? 2 * limits.size : limits.size), isPlain: true, once: !twice }));
   const merged = mergedEntries(layers, {
     duplicates,
     limits: { entries: limits.entries, spoolBytes: limits.size },
@@ -77,21 +77,9 @@ class Reading {
 
   /** The same store, whose blobs are counted while a layer is read. */
   watched(store: ImageStore): ImageStore {
-    const open = async (...args: Parameters<ImageStore['open']>): Promise<ByteSource> => {
-      const source = await store.open(...args);
-      const count = (bytes: number) => {
-        if (this.#counting) this.#onBytes?.(bytes);
-      };
-      return { size: source.size, read: (...range) => counted(source.read(...range), count) };
-    };
-    return {
-      name: store.name,
-      images: () => store.images(),
-      resolve: (reference) => store.resolve(reference),
-      open,
-      ...(store.referrers === undefined ? {} : { referrers: store.referrers.bind(store) }),
-      close: () => store.close(),
-    };
+    return watchedStore(store, (count) => {
+      if (this.#counting) this.#onBytes?.(count);
+    });
   }
 
   /** The plain tar of a layer. LIMIT_EXCEEDED where all that were read together are too large. */

@@ -17,17 +17,19 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: estargz read|build ..."))
+		fail(fmt.Errorf("usage: estargz read|verify|build ..."))
 	}
 	var result interface{}
 	var err error
 	switch work, args := os.Args[1], os.Args[2:]; work {
 	case "read":
 		result, err = read(args)
+	case "verify":
+		result, err = verify(args)
 	case "build":
 		result, err = build(args)
 	default:
-		err = fmt.Errorf("%s is neither read nor build", work)
+		err = fmt.Errorf("%s is neither read, verify nor build", work)
 	}
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(result)
@@ -110,6 +112,46 @@ func read(args []string) (*readReport, error) {
 	return report, walk(reader, verifiers, root, "", report)
 }
 
+// verify BLOB TOC-DIGEST: the TOC and every chunk, once, in the order of the tree.
+func verify(args []string) (int, error) {
+	blob, err := open(args[0])
+	if err != nil {
+		return 0, err
+	}
+	reader, err := estargz.Open(blob)
+	if err != nil {
+		return 0, err
+	}
+	verifiers, err := reader.VerifyTOC(digest.Digest(args[1]))
+	if err != nil {
+		return 0, err
+	}
+	root, ok := reader.Lookup("")
+	if !ok {
+		return 0, fmt.Errorf("there is no root")
+	}
+	return chunksBelow(reader, verifiers, root, "")
+}
+
+func chunksBelow(reader *estargz.Reader, verifiers estargz.TOCEntryVerifier, entry *estargz.TOCEntry, path string) (int, error) {
+	chunks := 0
+	if entry.Type == "reg" {
+		count, err := eachChunk(reader, verifiers, entry, path, io.Discard)
+		if err != nil {
+			return 0, err
+		}
+		chunks += count
+	}
+	var err error
+	entry.ForeachChild(func(name string, child *estargz.TOCEntry) bool {
+		var count int
+		count, err = chunksBelow(reader, verifiers, child, strings.TrimPrefix(path+"/"+name, "/"))
+		chunks += count
+		return err == nil
+	})
+	return chunks, err
+}
+
 func walk(reader *estargz.Reader, verifiers estargz.TOCEntryVerifier, entry *estargz.TOCEntry, path string, report *readReport) error {
 	info := entry.Stat()
 	f := found{
@@ -134,34 +176,42 @@ func walk(reader *estargz.Reader, verifiers estargz.TOCEntryVerifier, entry *est
 
 // The digest of a file, each of its chunks given to its verifier.
 func content(reader *estargz.Reader, verifiers estargz.TOCEntryVerifier, entry *estargz.TOCEntry, path string, report *readReport) (digest.Digest, error) {
+	digester := digest.SHA256.Digester()
+	count, err := eachChunk(reader, verifiers, entry, path, digester.Hash())
+	report.Chunks += count
+	return digester.Digest(), err
+}
+
+// Gives each chunk of a file to its verifier, and to out.
+func eachChunk(reader *estargz.Reader, verifiers estargz.TOCEntryVerifier, entry *estargz.TOCEntry, path string, out io.Writer) (int, error) {
 	file, err := reader.OpenFile(path)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+		return 0, fmt.Errorf("%s: %w", path, err)
 	}
-	digester := digest.SHA256.Digester()
+	count := 0
 	for offset := int64(0); offset < entry.Size; {
 		chunk, ok := reader.ChunkEntryForOffset(path, offset)
 		if !ok {
-			return "", fmt.Errorf("%s has no chunk at byte %d", path, offset)
+			return 0, fmt.Errorf("%s has no chunk at byte %d", path, offset)
 		}
 		data := make([]byte, chunk.ChunkSize)
 		if n, err := file.ReadAt(data, chunk.ChunkOffset); err != nil && !(err == io.EOF && n == len(data)) {
-			return "", fmt.Errorf("%s at byte %d: %w", path, offset, err)
+			return 0, fmt.Errorf("%s at byte %d: %w", path, offset, err)
 		}
 		verifier, err := verifiers.Verifier(chunk)
 		if err != nil {
-			return "", fmt.Errorf("%s at byte %d: %w", path, offset, err)
+			return 0, fmt.Errorf("%s at byte %d: %w", path, offset, err)
 		}
-		if _, err := io.Copy(io.MultiWriter(verifier, digester.Hash()), bytes.NewReader(data)); err != nil {
-			return "", err
+		if _, err := io.Copy(io.MultiWriter(verifier, out), bytes.NewReader(data)); err != nil {
+			return 0, err
 		}
 		if !verifier.Verified() {
-			return "", fmt.Errorf("%s at byte %d: the chunk is not what the TOC says", path, offset)
+			return 0, fmt.Errorf("%s at byte %d: the chunk is not what the TOC says", path, offset)
 		}
-		report.Chunks++
+		count++
 		offset = chunk.ChunkOffset + chunk.ChunkSize
 	}
-	return digester.Digest(), nil
+	return count, nil
 }
 
 type buildReport struct {

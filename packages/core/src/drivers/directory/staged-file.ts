@@ -1,6 +1,6 @@
 import { open, unlink } from 'node:fs/promises';
 import type { Verifier } from '../../bytes/digest.ts';
-import { bufferedSink } from '../../bytes/stream.ts';
+import { bufferedSink, runSize } from '../../bytes/stream.ts';
 import type { ByteSink } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { mapErrno } from '../../runtime/node/errno.ts';
@@ -34,17 +34,21 @@ export async function stageFile(path: string, mode: number, digesting?: Verifier
     await handle.close().catch(() => {});
     await unlink(path).catch(() => {});
   };
-  const runs = bufferedSink({
-    async write(run) {
-      await digesting?.update(run);
-      await writer.write(run);
+  // What comes from a socket in runs of 64 KiB is not copied to join it: that would double the memory that is handed around.
+  const runs = bufferedSink(
+    {
+      async write(run) {
+        await digesting?.update(run);
+        await writer.write(run);
+      },
+      async commit() {
+        await writer.finish();
+        await handle.sync();
+      },
+      abort,
     },
-    async commit() {
-      await writer.finish();
-      await handle.sync();
-    },
-    abort,
-  });
+    runSize,
+  );
   const checked = async <T>(work: () => Promise<T>): Promise<T> => {
     if (!alive) throw ended ?? new OciTarError('CONFLICT', `${path} has been committed or given up`);
     try {

@@ -1,6 +1,6 @@
-import { Verifier, digestStream } from '../../bytes/digest.ts';
+import { Verifier, digestStream, watched } from '../../bytes/digest.ts';
 import { abortable } from '../../bytes/stream.ts';
-import type { ByteSource, ByteStream } from '../../bytes/types.ts';
+import type { ByteSource } from '../../bytes/types.ts';
 import type { Codec } from '../../compression/codec.ts';
 import { detectCodec } from '../../compression/codecs.ts';
 import { OciTarError, isOciTarError } from '../../errors.ts';
@@ -129,13 +129,6 @@ function remembered<T>(made: Map<string, Promise<T>>, key: string, make: () => P
   const known = made.get(key) ?? make();
   made.set(key, known);
   return known;
-}
-
-async function* watched(bytes: ByteStream, verifier: Verifier): ByteStream {
-  for await (const chunk of bytes) {
-    await verifier.update(chunk);
-    yield chunk;
-  }
 }
 
 async function headOf(source: ByteSource): Promise<Uint8Array> {

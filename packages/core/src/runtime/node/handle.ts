@@ -43,36 +43,76 @@ export function becameShorter(path: string, expected: number, actual: number): O
   });
 }
 
-/** Writes in order, one chunk behind its caller, so that the next chunk is made while the last one is written. */
+/** So many bytes may wait while others are written. */
+const waitingLimit = 1024 * 1024;
+
+/**
+ * Writes in order, behind its caller: what comes while a write is under way goes together in the next one. Small runs so cost a system
+ * call and a turn of the thread pool for a mebibyte of them, and need not be copied to be joined.
+ */
 export class HandleWriter {
   readonly #handle: FileHandle;
   readonly #path: string;
-  #pending: Promise<void> = Promise.resolve();
+  #waiting: Uint8Array[] = [];
+  #size = 0;
+  #writing: Promise<void> | undefined;
+  #failure: { readonly reason: unknown } | undefined;
 
   constructor(handle: FileHandle, path: string) {
     this.#handle = handle;
     this.#path = path;
   }
 
+  /** Resolves when the next chunk may come. An earlier chunk's error is thrown by a later call. */
   async write(chunk: Uint8Array): Promise<void> {
-    await this.#pending;
-    this.#pending = this.#writeAll(chunk);
-    // An error is thrown by the next call; until then it must not count as unhandled.
-    this.#pending.catch(() => {});
+    this.#check();
+    this.#waiting.push(chunk);
+    this.#size += chunk.byteLength;
+    this.#writing ??= this.#writeWaiting();
+    while (this.#size >= waitingLimit && this.#writing !== undefined) await this.#writing;
+    this.#check();
   }
 
   /** All chunks are with the operating system. */
-  finish(): Promise<void> {
-    return this.#pending;
+  async finish(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    this.#check();
   }
 
-  async #writeAll(chunk: Uint8Array): Promise<void> {
-    let written = 0;
-    while (written < chunk.byteLength) {
-      const { bytesWritten } = await this.#handle.write(chunk, written, chunk.byteLength - written).catch((error: unknown) => {
-        throw mapErrno(error, this.#path);
-      });
-      written += bytesWritten;
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.reason;
+  }
+
+  /** Everything that waits now. Never rejects: the error waits for the next call. */
+  async #writeWaiting(): Promise<void> {
+    const chunks = this.#waiting;
+    this.#waiting = [];
+    this.#size = 0;
+    try {
+      await this.#writeAll(chunks);
+    } catch (error) {
+      this.#failure ??= { reason: mapErrno(error, this.#path) };
+    }
+    this.#writing = this.#waiting.length > 0 && this.#failure === undefined ? this.#writeWaiting() : undefined;
+  }
+
+  async #writeAll(chunks: readonly Uint8Array[]): Promise<void> {
+    let left = chunks.filter(({ byteLength }) => byteLength > 0);
+    while (left.length > 0) {
+      const [first] = left;
+      const { bytesWritten } = left.length === 1 && first !== undefined ? await this.#handle.write(first) : await this.#handle.writev(left);
+      left = after(left, bytesWritten);
     }
   }
+}
+
+/** What is left of chunks when so many bytes of them have been written. */
+function after(chunks: readonly Uint8Array[], written: number): Uint8Array[] {
+  const left: Uint8Array[] = [];
+  let skip = written;
+  for (const chunk of chunks) {
+    if (skip < chunk.byteLength) left.push(chunk.subarray(skip));
+    skip = Math.max(0, skip - chunk.byteLength);
+  }
+  return left;
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { zstdVersion } from '../zstd-wasm.ts';
 import { wasmZstdFrame } from '../zstd-wasm-frame.ts';
 import { zlib } from './builtins.ts';
@@ -8,31 +7,22 @@ const compressionLevel = 100;
 
 /** Node 22.15 and later. */
 interface ZstdInZlib {
-  zstdCompress(
-    bytes: Uint8Array,
-    options: { readonly chunkSize: number; readonly params: Readonly<Record<number, number>> },
-    done: (error: Error | null, frame: Uint8Array) => void,
-  ): void;
+  zstdCompressSync(bytes: Uint8Array, options: { readonly chunkSize: number; readonly params: Readonly<Record<number, number>> }): Uint8Array;
 }
 
-/** How many frames are worth compressing at a time: the wasm module works in the thread that calls it, Node's own zstd in others. */
-export const zstdParallelism: number = process.versions['zstd'] === zstdVersion ? availableParallelism() : 1;
+/** Frames are compressed in the thread that calls: small ones take less time than to hand them to another. */
+export const zstdParallelism = 1;
 
 /**
  * These bytes joined as one frame that names their size and has no checksum. The bytes are those of one version of zstd, whether Node's
- * own or the wasm module makes them.
+ * own or the wasm module makes them. Not by Node's asynchronous call, which does not tell zstd the size beforehand: the frames come out larger.
  */
-export function zstdFrame(parts: readonly Uint8Array[], level: number): Promise<Uint8Array> {
+export async function zstdFrame(parts: readonly Uint8Array[], level: number): Promise<Uint8Array> {
   const native = zlib();
   if (!hasZstd(native) || process.versions['zstd'] !== zstdVersion) return wasmZstdFrame(parts, level);
   const input = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
-  return new Promise((resolve, reject) => {
-    // Room for all of it at once: zstd divides the input otherwise, and the bytes are others.
-    native.zstdCompress(input, { chunkSize: Math.max(64, worst(input.length)), params: { [compressionLevel]: level } }, (error, frame) => {
-      if (error === null) resolve(frame);
-      else reject(error);
-    });
-  });
+  // Room for all of it at once: zstd divides the input otherwise, and the bytes are others.
+  return native.zstdCompressSync(input, { chunkSize: Math.max(64, worst(input.length)), params: { [compressionLevel]: level } });
 }
 
 /** ZSTD_compressBound of zstd.h. */
@@ -42,5 +32,5 @@ function worst(size: number): number {
 }
 
 function hasZstd(module: object): module is ZstdInZlib {
-  return 'zstdCompress' in module && typeof module.zstdCompress === 'function';
+  return 'zstdCompressSync' in module && typeof module.zstdCompressSync === 'function';
 }

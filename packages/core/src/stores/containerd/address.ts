@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { OciTarError } from '../../errors.ts';
 import { errnoOf } from '../../runtime/node/errno.ts';
+import { socketOwnerHint } from '../socket-owner.ts';
 import { isNamespaceName } from './location.ts';
 
 const standardAddress = '/run/containerd/containerd.sock';
@@ -44,7 +44,7 @@ export async function probe(path: string): Promise<void> {
 /** What a failed connection means, with what to do about it. */
 export async function connectFailure(cause: unknown, path: string): Promise<OciTarError> {
   const errno = errnoOf(cause);
-  if (errno === 'EACCES' || errno === 'EPERM') return new OciTarError('FORBIDDEN', `${path} may not be used by this user`, { subject: path, cause, hint: await ownerHint(path) });
+  if (errno === 'EACCES' || errno === 'EPERM') return new OciTarError('FORBIDDEN', `${path} may not be used by this user`, { subject: path, cause, hint: await socketOwnerHint(path) });
   if (errno === 'ENOENT' || errno === 'ENOTDIR') {
     return new OciTarError('ENGINE', `containerd does not run: there is no socket ${path}`, { subject: path, cause, hint: 'Start containerd, or set CONTAINERD_ADDRESS to the path of its socket.' });
   }
@@ -52,22 +52,4 @@ export async function connectFailure(cause: unknown, path: string): Promise<OciT
     return new OciTarError('ENGINE', `containerd does not run: nothing answers at ${path}`, { subject: path, cause, hint: 'Start containerd, or set CONTAINERD_ADDRESS to the path of its socket.' });
   }
   return new OciTarError('ENGINE', `${path} cannot be connected to: ${cause instanceof Error ? cause.message : String(cause)}`, { subject: path, cause });
-}
-
-/** Who may use the socket, in words. */
-async function ownerHint(path: string): Promise<string> {
-  try {
-    const { gid, mode } = await stat(path);
-    // Without write permission for the group, membership would not help.
-    if (gid === 0 || (mode & 0o020) === 0) return 'The socket belongs to root: run this as root, as with sudo.';
-    const group = await groupName(gid);
-    return `The socket belongs to the group ${group}: run this as root, or as a member of that group.`;
-  } catch {
-    return 'The folder of the socket belongs to root: run this as root, as with sudo.';
-  }
-}
-
-async function groupName(gid: number): Promise<string> {
-  const lines = (await readFile('/etc/group', 'utf8').catch(() => '')).split('\n').map((line) => line.split(':'));
-  return lines.find(([, , id]) => id === String(gid))?.[0] ?? String(gid);
 }

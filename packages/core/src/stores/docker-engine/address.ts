@@ -51,7 +51,10 @@ function addressOf({ host, tls }: EngineEndpoint): EngineAddress {
       hint: `Forward its socket: ssh -N -L 127.0.0.1:2375:/var/run/docker.sock ${rest} and set DOCKER_HOST=tcp://127.0.0.1:2375`,
     });
   }
-  throw new OciTarError('UNSUPPORTED', `${JSON.stringify(host)} is no address of a docker engine that is understood here`, { subject: host, hint: 'Write unix:///PATH or tcp://HOST:PORT, as in DOCKER_HOST.' });
+  throw new OciTarError('UNSUPPORTED', `${JSON.stringify(host)} is no address of a docker engine that is understood here`, {
+    subject: host,
+    hint: 'Write unix:///PATH or tcp://HOST:PORT, as in DOCKER_HOST.',
+  });
 }
 
 function urlOf(text: string): URL | undefined {

@@ -1,9 +1,10 @@
 import type { Agent } from 'undici';
+import type { GenericSchema } from 'valibot';
 import { collect } from '../../bytes/source.ts';
 import type { ByteStream } from '../../bytes/types.ts';
-import { OciTarError } from '../../errors.ts';
+import { OciTarError, isOciTarError } from '../../errors.ts';
 import { parseJson } from '../../spec/json.ts';
-import type { JsonValue } from '../../spec/json.ts';
+import { check } from '../../spec/schema.ts';
 import { requestBody } from '../http-body.ts';
 import { engineAddress } from './address.ts';
 import type { EngineAddress } from './address.ts';
@@ -11,6 +12,9 @@ import { answerFailure, connectionFailure, failureLimit, messageIn } from './fai
 import { defaultTimeout, defaultWorkTimeout } from './options.ts';
 import type { DockerEngineOptions } from './options.ts';
 import { chosenVersion } from './version.ts';
+
+/** A short answer may be so long, in bytes: a list of 20,000 images takes 10 MiB. */
+const answerLimit = 64 * 1024 * 1024;
 
 export interface EngineRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
@@ -34,8 +38,6 @@ export interface EngineAnswer {
   header(name: string): string | undefined;
   /** In the runs in which it comes; errors are ours. */
   readonly body: ByteStream;
-  /** LIMIT_EXCEEDED past `limit` bytes, INVALID_JSON. */
-  json(limit: number): Promise<JsonValue>;
   /** What a failure says. */
   message(): Promise<string>;
   discard(): Promise<void>;
@@ -127,7 +129,6 @@ export class EngineClient {
         return typeof value === 'string' ? value : value?.[0];
       },
       body: bytes,
-      json: async (limit) => parseJson(await collect(bytes, limit, `the answer of ${address.name}`), { limits: { bytes: limit, depth: 64 }, subject: `the answer of ${address.name}` }),
       async message() {
         const chunks: Uint8Array[] = [];
         let size = 0;
@@ -148,8 +149,9 @@ export class EngineClient {
     const { Agent: Pool } = await import('undici');
     const { socketPath, tls } = this.address;
     const { timeout = defaultTimeout } = this.#options;
-    const files = tls === undefined ? {} : { ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...(tls.cert === undefined || tls.key === undefined ? {} : { cert: tls.cert, key: tls.key }), rejectUnauthorized: tls.verify };
-    return new Pool({ pipelining: 1, connect: { timeout: Math.min(timeout, 30_000), ...(socketPath === undefined ? files : { socketPath }) } });
+    const { verify = true, ...files } = tls ?? {};
+    const where = socketPath === undefined ? { ...files, rejectUnauthorized: verify } : { socketPath };
+    return new Pool({ pipelining: 1, connect: { timeout: Math.min(timeout, 30_000), ...where } });
   }
 }
 
@@ -157,7 +159,17 @@ function joined(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSi
   return a === undefined || b === undefined ? (a ?? b) : AbortSignal.any([a, b]);
 }
 
-/** An answer that is not what the API says. */
-export function strange(client: EngineClient, why: string): OciTarError {
-  return new OciTarError('ENGINE', `the docker engine at ${client.address.name} ${why}`, { subject: client.address.name });
+/** A short answer in JSON, as far as it is looked at. ENGINE for one that is not what the API says; LIMIT_EXCEEDED. */
+export async function checkedAnswer<T>(client: EngineClient, answer: EngineAnswer, schema: GenericSchema<unknown, T>, what: string): Promise<T> {
+  try {
+    return check(schema, parseJson(await collect(answer.body, answerLimit, what), { limits: { bytes: answerLimit, depth: 64 }, subject: what }), what);
+  } catch (error) {
+    if (isOciTarError(error, 'INVALID_JSON') || isOciTarError(error, 'INVALID_MANIFEST')) throw strange(client, `gave no answer that is understood: ${error.message}`, error);
+    throw error;
+  }
+}
+
+/** An engine that does not do as the API says. */
+export function strange(client: EngineClient, why: string, cause?: unknown): OciTarError {
+  return new OciTarError('ENGINE', `the docker engine at ${client.address.name} ${why}`, { subject: client.address.name, ...(cause === undefined ? {} : { cause }) });
 }

@@ -14,7 +14,10 @@ import type { PathStat } from './path-stat.ts';
 export type UploadOutcome = { readonly outcome: 'done' } | RefusedUpload;
 
 export interface RefusedUpload {
-  /** By status: 400, 403, 404 of a container that does not exist, 404 of a path in it that does not, 500. docker 20.10 says 500 of what is read-only or no directory too: these count as 403 and 400. */
+  /**
+   * By status: 400, 403, 404 of a container that does not exist, 404 of a path in it that does not, 500. docker 20.10 says 500 of what is
+   * read-only or no directory, too: these count as 403 and 400.
+   */
   readonly outcome: 'bad-parameter' | 'permission-denied' | 'no-such-container' | 'no-such-path' | 'server-error';
   readonly status: number;
   /** What the engine says. */
@@ -60,7 +63,7 @@ export async function dockerContainers(options: DockerEngineOptions = {}): Promi
       const answer = await client.request({
         method: 'PUT',
         path: archivePath(container),
-        query: [['path', path], ...(noOverwriteDirNonDir === true ? [['noOverwriteDirNonDir', '1'] as const] : []), ...(copyUIDGID === true ? [['copyUIDGID', '1'] as const] : [])],
+        query: [['path', path], ...Object.entries({ noOverwriteDirNonDir, copyUIDGID }).flatMap(([flag, set]) => (set === true ? [[flag, '1'] as const] : []))],
         body: { type: 'application/x-tar', bytes: pieceBytes(piecesOf(archive)) },
         what: `copy into ${container}`,
         subject: container,
@@ -77,7 +80,8 @@ export async function dockerContainers(options: DockerEngineOptions = {}): Promi
       return { outcome: outcomeOf(status, message), status, message };
     },
     async downloadArchive(container, path, { signal } = {}) {
-      const answer = await client.request({ method: 'GET', path: archivePath(container), query: [['path', path]], what: `copy ${path} out of ${container}`, subject: container, work: true, signal });
+      const what = `copy ${path} out of ${container}`;
+      const answer = await client.request({ method: 'GET', path: archivePath(container), query: [['path', path]], what, subject: container, work: true, signal });
       return { stat: parsePathStat(answer.header(statHeader), path), archive: answer.body };
     },
     async downloadTree(container, path, directory, writeOptions = {}) {
@@ -86,11 +90,12 @@ export async function dockerContainers(options: DockerEngineOptions = {}): Promi
       return writeTree(entries(archive), directory, writeOptions);
     },
     async statPath(container, path, { signal } = {}) {
-      const answer = await client.request({ method: 'HEAD', path: archivePath(container), query: [['path', path]], what: `look into ${container}`, subject: container, expect: [404], signal });
+      const call = { what: `look into ${container}`, subject: container, signal };
+      const answer = await client.request({ ...call, method: 'HEAD', path: archivePath(container), query: [['path', path]], expect: [404] });
       await answer.discard();
       if (answer.status !== 404) return parsePathStat(answer.header(statHeader), path);
       // The answer to a HEAD has no body to tell which of the two is not there.
-      const inspected = await client.request({ method: 'GET', path: `/containers/${containerName(container)}/json`, what: `find the container ${container}`, subject: container, signal });
+      const inspected = await client.request({ ...call, method: 'GET', path: `/containers/${containerName(container)}/json` });
       await inspected.discard();
       return undefined;
     },

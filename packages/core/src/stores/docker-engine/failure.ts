@@ -35,9 +35,10 @@ export async function connectionFailure(error: unknown, { name, socketPath }: En
   if (timeoutCodes.includes(code)) return new OciTarError('TIMEOUT', `the docker engine at ${name} did not answer in time`, details);
   const hint = 'Start it, or say where it is with DOCKER_HOST or a docker context.';
   if (socketPath !== undefined) {
-    if (code === 'EACCES' || code === 'EPERM') return new OciTarError('FORBIDDEN', `${socketPath} may not be used by this user`, { ...details, subject: socketPath, hint: await socketOwnerHint(socketPath) });
-    if (code === 'ENOENT' || code === 'ENOTDIR') return new OciTarError('ENGINE', `no docker engine runs: there is no socket ${socketPath}`, { ...details, subject: socketPath, hint });
-    if (code === 'ECONNREFUSED' || code === 'ENOTSOCK') return new OciTarError('ENGINE', `no docker engine runs: nothing answers at ${socketPath}`, { ...details, subject: socketPath, hint });
+    const ofSocket = { ...details, subject: socketPath };
+    if (code === 'EACCES' || code === 'EPERM') return new OciTarError('FORBIDDEN', `${socketPath} may not be used by this user`, { ...ofSocket, hint: await socketOwnerHint(socketPath) });
+    if (code === 'ENOENT' || code === 'ENOTDIR') return new OciTarError('ENGINE', `no docker engine runs: there is no socket ${socketPath}`, { ...ofSocket, hint });
+    if (code === 'ECONNREFUSED' || code === 'ENOTSOCK') return new OciTarError('ENGINE', `no docker engine runs: nothing answers at ${socketPath}`, { ...ofSocket, hint });
   }
   const refusal = refusals[code];
   if (refusal === 'the connection was cut') return new OciTarError('ENGINE', `the docker engine at ${name} went away in the middle`, details);

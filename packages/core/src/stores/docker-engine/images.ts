@@ -5,11 +5,9 @@ import { noImage } from '../../layout/find.ts';
 import { completed, namedEntry } from '../../layout/names.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { mediaTypes } from '../../spec/media-type.ts';
-import { check, digest, looseFields, size, text, texts } from '../../spec/schema.ts';
+import { digest, looseFields, size, text, texts } from '../../spec/schema.ts';
+import { checkedAnswer } from './client.ts';
 import type { EngineClient } from './client.ts';
-
-/** A list of images may be so long, in bytes: 20,000 images take 10 MiB. */
-const listLimit = 64 * 1024 * 1024;
 
 const descriptorSchema = looseFields({ mediaType: text, digest, size });
 const listSchema = v.array(looseFields({ Id: digest, RepoTags: v.exactOptional(texts), Size: size, Descriptor: v.exactOptional(descriptorSchema) }), 'must be an array');
@@ -24,7 +22,7 @@ type Call = { readonly signal?: AbortSignal | undefined };
  */
 export async function listImages(client: EngineClient, { signal }: Call): Promise<readonly NamedImage[]> {
   const answer = await client.request({ method: 'GET', path: '/images/json', what: 'list its images', signal });
-  const items = check(listSchema, await answer.json(listLimit), 'the list of images');
+  const items = await checkedAnswer(client, answer, listSchema, 'the list of images');
   return items.flatMap(({ Id, RepoTags = [], Size, Descriptor: own }): readonly NamedImage[] => {
     const descriptor: Descriptor = own === undefined ? { mediaType: mediaTypes.config, digest: Id, size: Size } : { mediaType: own.mediaType, digest: own.digest, size: own.size };
     const names = RepoTags.filter((name) => !name.includes('<none>'));
@@ -36,7 +34,7 @@ export async function listImages(client: EngineClient, { signal }: Call): Promis
 export async function inspectImage(client: EngineClient, reference: string, where: string, { signal }: Call): Promise<{ readonly id: string }> {
   try {
     const answer = await client.request({ method: 'GET', path: imagePath(reference, '/json'), what: `look at ${reference}`, subject: reference, signal });
-    return { id: check(inspectSchema, await answer.json(listLimit), `what the engine says of ${reference}`).Id };
+    return { id: (await checkedAnswer(client, answer, inspectSchema, `what it says of ${reference}`)).Id };
   } catch (error) {
     if (!isOciTarError(error, 'NOT_FOUND')) throw error;
     const listed = await listImages(client, { signal });
@@ -53,7 +51,7 @@ export async function removeImage(client: EngineClient, reference: string, { sig
 /** Whether the engine keeps images in containerd's store, with their manifests; the classic one keeps configs and unpacked layers alone. */
 export async function keepsManifests(client: EngineClient, { signal }: Call): Promise<boolean> {
   const answer = await client.request({ method: 'GET', path: '/info', what: 'describe itself', signal });
-  const { DriverStatus = [] } = check(infoSchema, await answer.json(listLimit), 'what the engine says of itself');
+  const { DriverStatus = [] } = await checkedAnswer(client, answer, infoSchema, 'what it says of itself');
   return DriverStatus.some(([key, value]) => key === 'driver-type' && value?.startsWith('io.containerd.snapshotter') === true);
 }
 

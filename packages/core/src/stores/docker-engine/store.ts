@@ -5,6 +5,7 @@ import type { Plan } from '../../image/plan.ts';
 import { completed } from '../../layout/names.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { isComputable, isDigest } from '../../spec/digest.ts';
+import { normalizeName } from '../../spec/reference.ts';
 import { archiveTarget } from '../archive.ts';
 import { EngineClient } from './client.ts';
 import { inspectImage, keepsManifests, listImages, removeImage } from './images.ts';
@@ -89,15 +90,15 @@ class Store implements DockerEngineStore {
     const format = (await keepsManifests(this.#client, { signal: stop })) ? 'oci' : 'docker';
     const target = archiveTarget(loadSink(this.#client, this.#options, stop), { style: 'archive', format });
     if (target.begin === undefined) throw new TypeError('an archive can be written');
-    // The engine takes whole names only.
-    const images = plan.images.map(({ name, descriptor }) => (name === undefined ? { descriptor } : { name: completed(name), descriptor }));
+    // What is no whole name would be left out.
+    const images = plan.images.map(({ name, descriptor }) => (name === undefined ? { descriptor } : { name: normalizeName(name), descriptor }));
     const session = await target.begin({ ...plan, images }, stop === undefined ? {} : { signal: stop });
     const { sequential = true } = session;
     return {
       sequential,
       has: (blob) => session.has(blob),
       push: (content, options) => session.push(content, options),
-      name: (reference, root) => session.name(reference === undefined ? undefined : completed(reference), root),
+      name: (reference, root) => session.name(reference === undefined ? undefined : normalizeName(reference), root),
       end: () => session.end(),
       abort: (reason) => session.abort(reason),
     };

@@ -15,7 +15,8 @@ export function chosenVersion(offered: string | undefined, wanted: string | unde
   const theirs = parsed(offered);
   if (theirs === undefined) throw new OciTarError('ENGINE', `what answers at ${engine} is no docker engine: it names no version of its API`, { subject: engine });
   if (compare(theirs, oldest) < 0) {
-    throw new OciTarError('UNSUPPORTED', `the docker engine at ${engine} speaks version ${theirs.join('.')} of the API, and ${oldest.join('.')} is the oldest that is understood here`, {
+    const versions = `version ${theirs.join('.')} of the API, and ${oldest.join('.')} is the oldest that is understood here`;
+    throw new OciTarError('UNSUPPORTED', `the docker engine at ${engine} speaks ${versions}`, {
       subject: engine,
       expected: oldest.join('.'),
       actual: theirs.join('.'),
@@ -24,8 +25,8 @@ export function chosenVersion(offered: string | undefined, wanted: string | unde
   }
   if (wanted !== undefined && wanted !== '') {
     const asked = parsed(wanted);
-    if (asked === undefined || compare(asked, oldest) < 0) throw new OciTarError('INVALID_ARGUMENT', `DOCKER_API_VERSION ${JSON.stringify(wanted)} is no version from ${oldest.join('.')} on`, { subject: wanted });
-    return asked.join('.');
+    if (asked !== undefined && compare(asked, oldest) >= 0) return asked.join('.');
+    throw new OciTarError('INVALID_ARGUMENT', `DOCKER_API_VERSION ${JSON.stringify(wanted)} is no version from ${oldest.join('.')} on`, { subject: wanted });
   }
   return (compare(theirs, newest) < 0 ? theirs : newest).join('.');
 }

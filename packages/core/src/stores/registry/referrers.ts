@@ -20,9 +20,9 @@ const mostReferrers = 100_000;
 
 /**
  * What refers to a digest: as the referrers API lists it, or where the registry has none, the index under the tag that is made of the
- * digest (distribution-spec, "Listing Referrers"); and what cosign keeps under its own tags. `quick`: the API alone.
+ * digest (distribution-spec, "Listing Referrers"); and what cosign keeps under its own tags.
  */
-export async function* referrersOf(repository: Repository, subject: Descriptor, options: RegistryOptions, quick = false): AsyncGenerator<Descriptor, void, void> {
+export async function* referrersOf(repository: Repository, subject: Descriptor, options: RegistryOptions): AsyncGenerator<Descriptor, void, void> {
   const seen = new Set<string>();
   const fresh = (found: Descriptor): boolean => {
     if (seen.has(found.digest)) return false;
@@ -31,8 +31,7 @@ export async function* referrersOf(repository: Repository, subject: Descriptor, 
     return true;
   };
   const listed = await listedByApi(repository, subject);
-  for (const found of listed ?? (quick ? [] : await listedByTag(repository, subject, options))) if (fresh(found)) yield found;
-  if (quick) return;
+  for (const found of listed ?? (await listedByTag(repository, subject, options))) if (fresh(found)) yield found;
   for (const tag of cosignTags(subject.digest)) {
     const manifest = await manifestAt(repository, tag, options);
     if (manifest === undefined || !fresh(manifest.descriptor)) continue;

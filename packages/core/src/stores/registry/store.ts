@@ -50,7 +50,10 @@ export function registryStore(repository: string, options: RegistryOptions = {})
       if (descriptor.size === blob.size) return bytesSource(bytes);
       throw new OciTarError('SIZE_MISMATCH', `manifest ${blob.digest} has ${descriptor.size} bytes, expected ${blob.size}`, { side: 'source', expected: blob.size, actual: descriptor.size, subject: blob.digest });
     },
-    referrers: (subject, { quick } = {}) => referrersOf(place, subject, options, quick),
+    // What would cost a request for each manifest is not looked up on the way.
+    async *referrers(subject, { quick } = {}) {
+      if (quick !== true) yield* referrersOf(place, subject, options);
+    },
     begin: async (_plan, { signal } = {}) => new RegistrySession(place, options, (origin) => origins.get(origin), signal ?? options.signal),
     remove: (reference) => deleteManifest(place, within(place, reference).target),
     close: () => hosts.close(),
