@@ -21,12 +21,18 @@ export async function bundleCli() {
   /** @type {Map<string, string>} */
   const lazy = new Map();
   const main = await build({ ...shared, entryPoints: [join(packageFolder, 'src/main.ts')], plugins: [lazyOutside(lazy), straightImports()] });
-  // One file for all commands: what a command does not use is only skimmed, while each file more would cost a millisecond.
+  // One file for what is asked for most: what a command does not use is only skimmed, while each file more would cost a millisecond.
+  // The other commands, and the places that talk to a system, are skimmed only when they are needed; they bring what they share along.
   /** @type {Map<string, string>} */
   const packages = new Map();
-  const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers()]), plugins: [straightImports(), packagesOutside(packages)] });
+  /** @type {Map<string, string>} */
+  const seldom = new Map();
+  const plugins = [straightImports(), seldomOutside(seldom), packagesOutside(packages)];
+  const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers()]), plugins });
+  const more = await build({ ...shared, entryPoints: { 'more-commands': join(packageFolder, 'src/more-commands.ts') }, plugins });
+  const places = await build({ ...shared, entryPoints: Object.fromEntries([...seldom].filter(([name]) => name !== 'more-commands')), plugins });
   const apart = await build({ ...shared, entryPoints: Object.fromEntries(packages) });
-  const builds = [main, rest, apart];
+  const builds = [main, rest, more, places, apart];
   const meta = {
     inputs: Object.assign({}, ...builds.map(({ metafile }) => metafile.inputs)),
     outputs: Object.assign({}, ...builds.map(({ metafile }) => metafile.outputs)),
@@ -86,6 +92,31 @@ function lazyOutside(found) {
         if (kind !== 'dynamic-import') return undefined;
         const name = parse(path).name;
         found.set(name, resolve(resolveDir, path));
+        return { path: `./${name}.js`, external: true };
+      });
+    },
+  };
+}
+
+/** The stores that talk to a system, by their folders. */
+const places = /[\\/]stores[\\/](registry|containerd|docker-engine|dedup)[\\/]/;
+
+/**
+ * Leaves the seldom commands, and places that talk to a system, out where they are imported with `import()`.
+ * @param {Map<string, string>} found gets the path of each by its file's name
+ * @returns {import('esbuild').Plugin}
+ */
+function seldomOutside(found) {
+  return {
+    name: 'seldom-outside',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+        if (kind !== 'dynamic-import') return undefined;
+        const target = resolve(resolveDir, path);
+        const [, place] = places.exec(target) ?? [];
+        const name = place === undefined ? parse(path).name : `${place}-${parse(path).name}`;
+        if (place === undefined && name !== 'more-commands') return undefined;
+        found.set(name, target);
         return { path: `./${name}.js`, external: true };
       });
     },

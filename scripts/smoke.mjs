@@ -43,7 +43,7 @@ function installPackages(scratch) {
   writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
   const tarballs = readdirSync(scratch).filter((name) => name.endsWith('.tgz'));
   output('npm', ['install', '--no-audit', '--no-fund', ...tarballs.map((name) => join(scratch, name))], { cwd: project });
-  for (const name of ['program.mjs', 'types.ts', 'tsconfig.json']) copyFileSync(join(root, 'scripts/smoke', name), join(project, name));
+  for (const name of ['program.mjs', 'seekable.mjs', 'types.ts', 'tsconfig.json']) copyFileSync(join(root, 'scripts/smoke', name), join(project, name));
   return project;
 }
 
@@ -111,9 +111,14 @@ export async function smoke() {
       const version = output(node, ['--version'], {});
       const { archive, checks } = commandLineChecks(project, node);
       for (const [name, work] of Object.entries(checks)) check(`Node ${version}: ${name}`, work);
-      return { version, archive };
+      let layers = '';
+      check(`Node ${version}: layers that are read in pieces`, () => {
+        layers = output(node, [join(project, 'seekable.mjs')], { cwd: project });
+      });
+      return { version, archive, layers };
     });
-    for (const { version, archive } of archives.slice(1)) {
+    for (const { version, archive, layers } of archives.slice(1)) {
+      check(`Node ${version}: layers that are read in pieces are the same as those of Node ${process.version}`, () => expect(layers, archives[0]?.layers));
       check(`Node ${version}: the archive is the same as that of Node ${process.version}`, () =>
         expect(sha256(archive), sha256(archives[0]?.archive ?? archive)),
       );

@@ -138,12 +138,29 @@ describe('estargz', () => {
 
   it('leaves nothing behind when it is stopped', async () => {
     const { cli } = await cliWithTar();
+    await cli.ok('estargz', 'build', '@in.tar', '@layer');
     const stop = new AbortController();
     stop.abort(new Error('stopped'));
-    for (const args of [['build', '@in.tar', '@out'], ['build', '@in.tar', '@out', '--external-toc', '@toc']]) {
-      expect((await cli.run(['estargz', ...args], { signal: stop.signal })).status).not.toBe(0);
+    for (const args of [['build', '@in.tar', '@out'], ['build', '@in.tar', '@out', '--external-toc', '@toc'], ['unpack', '@layer', '@out'], ['unpack', '-', '@out'], ['verify', '@layer'], ['toc', '@layer']]) {
+      expect(await cli.run(['estargz', ...args], { signal: stop.signal, stdin: new Uint8Array(1000) }), args.join(' ')).toMatchObject({ status: 1, stderr: expect.stringContaining('stopped') as string });
     }
-    expect(readdirSync(cli.dir).toSorted()).toEqual(['in.tar', 'rootfs']);
+    expect(readdirSync(cli.dir).toSorted()).toEqual(['in.tar', 'layer', 'rootfs']);
+  });
+});
+
+describe('convert --zstd-chunked', () => {
+  it('keeps every byte of the unpacked layers, and what the manifest vouches for is read by its TOC', async () => {
+    const cli = new Cli();
+    await cli.create();
+    await cli.ok('convert', 'hello:1', 'hello:z', '--zstd-chunked', '--level', '1');
+    const [before, after] = await Promise.all(['hello:1', 'hello:z'].map((image) => cli.json('layers', image, '--quick') as Promise<{ readonly layers: readonly { readonly diffID: string }[] }>));
+    expect(after?.layers.map(({ diffID }) => diffID)).toEqual(before?.layers.map(({ diffID }) => diffID));
+    expect((await cli.ok('verify', 'hello:z')).status).toBe(0);
+    expect(Buffer.from((await cli.ok('cat', 'hello:z', '/hello.sh')).bytes).toString()).toContain('#!');
+    expect((await cli.ok('ls', 'hello:z')).stdout).toBe('/hello.sh\n');
+    for (const flags of [['--external-toc'], ['--chunk-size', '5'], ['--level', '20']]) {
+      expect(await cli.run(['convert', 'hello:1', 'hello:x', '--zstd-chunked', ...flags]), flags.join(' ')).toMatchObject({ status: 2 });
+    }
   });
 });
 

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { localStore, openArchive, serveRegistry } from '@oci-tar/core';
 import type { ImageStore, RunningServer } from '@oci-tar/core';
@@ -70,6 +70,15 @@ describeWith('ctr and a served archive', containerd, (lent) => {
     const reference = `${server.host}/${name.slice(name.indexOf('/') + 1)}`;
     await lent().peer.ctr('images', 'pull', '--plain-http', '--snapshotter', 'native', reference);
     expect((await lent().peer.images()).get(reference)).toBe(digest);
+  });
+
+  it('ctr pulls through it as a mirror of docker.io', async () => {
+    const { peer, directory: own } = lent();
+    await mkdir(join(own, 'hosts/docker.io'), { recursive: true });
+    await writeFile(join(own, 'hosts/docker.io/hosts.toml'), `server = "http://127.0.0.1:1"\n[host."http://${server.host}"]\n  capabilities = ["pull", "resolve"]\n`);
+    const { name, digest } = samples.of.gzip;
+    await peer.ctr('images', 'pull', '--hosts-dir', join(own, 'hosts'), '--snapshotter', 'native', name);
+    expect((await peer.images()).get(name)).toBe(digest);
   });
 
   it('ctr pushes what it has pulled', async () => {

@@ -1,4 +1,4 @@
-import { OciTarError, createSpool, fileSource, isOciTarError, openOutput } from '@oci-tar/core';
+import { OciTarError, abortable, createSpool, fileSource, isOciTarError, openOutput } from '@oci-tar/core';
 import type { ByteSink, ByteSource, ByteStream } from '@oci-tar/core';
 import type { Context } from './context.ts';
 import { archiveOutput } from './outputs.ts';
@@ -8,10 +8,7 @@ export async function withBlob<T>(context: Context, path: string, work: (blob: B
   if (path !== '-') return about(path, async () => work(await fileSource(path)));
   const spool = await createSpool();
   try {
-    for await (const run of context.io.stdin.bytes()) {
-      context.signal.throwIfAborted();
-      await spool.write(run);
-    }
+    for await (const run of abortable(context.io.stdin.bytes(), context.signal)) await spool.write(run);
     return await about('standard input', async () => work(await spool.source()));
   } finally {
     await spool.dispose();

@@ -84,10 +84,15 @@ export interface FailureReport {
   readonly limit?: number;
 }
 
+/** By its name: the bundle has this class in more than one of its files. */
+function isUsageError(error: unknown): error is UsageError {
+  return error instanceof Error && error.name === 'UsageError' && 'hint' in error;
+}
+
 export function failureOf(error: unknown): Failure {
   if (error instanceof Interrupted) return { status: error.status, report: { code: 'INTERRUPTED', message: error.message } };
   if (errnoOf(error) === 'EPIPE') return { status: exitStatus.closedPipe };
-  if (error instanceof UsageError) {
+  if (isUsageError(error)) {
     return { status: exitStatus.usage, report: { code: 'USAGE', message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) } };
   }
   if (isOciTarError(error)) {

@@ -1,7 +1,8 @@
 import { isFullReference, isReference, normalizeName, openTarget, parseLocation } from '@oci-tar/core';
-import type { ImageStore, Location, NameStyle } from '@oci-tar/core';
+import type { ImageStore, Location, NameStyle, NamedImage } from '@oci-tar/core';
 import type { Context } from './context.ts';
 import { UsageError } from './failure.ts';
+import { familiar } from './outcome.ts';
 import { archiveOutput } from './outputs.ts';
 import { openOptions, placeOf } from './places.ts';
 
@@ -27,6 +28,11 @@ export function nameAt(target: Location): { readonly name: string | undefined; r
   if (scheme === 'docker-archive') return { name: normalizeName(reference), style: 'archive' };
   const asArchive = scheme === 'oci-archive' && isFullReference(reference) && isReference(reference);
   return asArchive ? { name: normalizeName(reference), style: 'archive' } : { name: reference, style: 'plain' };
+}
+
+/** An image that was made, in one line. */
+export function newImageText({ name, descriptor }: NamedImage): string {
+  return `${name === undefined ? '<none>' : familiar(name)}  ${descriptor.digest}\n`;
 }
 
 /** A place for an image that is to be made: how it is called there, and how the place is opened. */

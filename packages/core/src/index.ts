@@ -57,8 +57,16 @@ export type { LayerOptions } from './verbs/build-layer.ts';
 export { pruneStore } from './verbs/prune.ts';
 export { packFiles, packTree } from './verbs/pack.ts';
 export type { PackOptions, PackSource } from './verbs/pack.ts';
-export { pieceBytes } from './tar/pack.ts';
-export type { TarPiece } from './tar/pack.ts';
+export { pack as packEntries, pieceBytes } from './tar/pack.ts';
+export type { PackEntry, TarPiece } from './tar/pack.ts';
+export { entries as tarEntries } from './tar/entries.ts';
+export type { EntriesOptions as TarEntriesOptions, TarEntryWithData } from './tar/entries.ts';
+export type { TarEntry, TarType } from './tar/entry.ts';
+export { indexTar, seekTar } from './tar/seek.ts';
+export type { IndexOptions as TarIndexOptions, TarIndexEntry } from './tar/seek.ts';
+export { fileBytes, fileSize } from './tar/sparse.ts';
+export { tokens as tarTokens } from './tar/tokens.ts';
+export type { TarToken, TokenOptions as TarTokenOptions } from './tar/tokens.ts';
 export type { StorePruneReport } from './verbs/prune.ts';
 
 export type { ConfigChanges } from './edit/config.ts';

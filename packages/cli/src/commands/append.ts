@@ -4,9 +4,9 @@ import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { newImageAt } from '../new-image.ts';
+import { newImageAt, newImageText } from '../new-image.ts';
 import { compressOptions, levelOf, platformOptions, platformsOf, textOption, textsOption } from '../options.ts';
-import { displayName, imageJson, noteGaps } from '../outcome.ts';
+import { imageJson, noteGaps } from '../outcome.ts';
 import { imageAt, imageWord, placeOf, withSource } from '../places.ts';
 import { counted } from '../style.ts';
 import { createdSeconds } from '../values.ts';
@@ -89,5 +89,5 @@ function reportJson({ image, from, manifests, layers }: AppendReport, target: st
 
 function reportText({ image, manifests, layers }: AppendReport): string {
   const platforms = manifests.length < 2 ? '' : ` for ${manifests.map(({ platform }) => formatPlatform(platform)).join(', ')}`;
-  return `${displayName(image)}  ${image.descriptor.digest}\nappended ${counted(layers.length, 'layer')}${platforms}\n`;
+  return `${newImageText(image)}appended ${counted(layers.length, 'layer')}${platforms}\n`;
 }

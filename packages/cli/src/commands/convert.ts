@@ -14,7 +14,7 @@ import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { newImageAt } from '../new-image.ts';
+import { newImageAt, newImageText } from '../new-image.ts';
 import { flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { displayName, imageJson, noteGaps } from '../outcome.ts';
 import { imageAt, imageWord, jobsOf, placeOf, withSource } from '../places.ts';
@@ -132,5 +132,5 @@ function reportJson({ image, from, manifests, layers, tocImage, missingPrioritiz
 function reportText({ image, layers, tocImage }: ConvertReport, form: LayerForm): string {
   const [before, after] = [layers.reduce((sum, { from }) => sum + from.size, 0), layers.reduce((sum, { to }) => sum + to.size, 0)];
   const what = layers.length === 0 ? `every layer is ${form.name} already\n` : `${counted(layers.length, 'layer')} to ${form.name}: ${formatSize(before)} before, ${formatSize(after)} now\n`;
-  return `${displayName(image)}  ${image.descriptor.digest}\n${what}${tocImage === undefined ? '' : `${displayName(tocImage)}  ${tocImage.descriptor.digest}\n`}`;
+  return `${newImageText(image)}${what}${tocImage === undefined ? '' : `${displayName(tocImage)}  ${tocImage.descriptor.digest}\n`}`;
 }

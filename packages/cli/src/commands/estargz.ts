@@ -1,4 +1,4 @@
-import { buildSeekable, externalTocDecompressor, fileSource, openSeekable, parseDigest, unpackSeekable, verifySeekable } from '@oci-tar/core';
+import { abortable, buildSeekable, externalTocDecompressor, fileSource, openSeekable, parseDigest, unpackSeekable, verifySeekable } from '@oci-tar/core';
 import type { BuildReport, ByteSource, Digest, VerifiedSeekable, VerifyLevel } from '@oci-tar/core';
 import type { InferredOptionTypes } from 'yargs';
 import { into, only, outputTo, withBlob } from '../blob-io.ts';
@@ -163,7 +163,7 @@ async function unpack(layer: string, output: string, context: Context): Promise<
   const target = outputTo(context, output);
   await withBlob(context, layer, async (blob) => {
     context.progress.start('unpacking');
-    const size = await into(await target(), unpackSeekable(blob));
+    const size = await into(await target(), abortable(unpackSeekable(blob), context.signal));
     await print(context, { json: { layer, output, size }, text: `unpacked ${formatSize(size)}\n` }, output === '-' ? 'stderr' : 'stdout');
   });
 }

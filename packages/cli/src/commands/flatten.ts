@@ -5,9 +5,9 @@ import { print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { lookAt } from '../looking.ts';
-import { newImageAt } from '../new-image.ts';
+import { newImageAt, newImageText } from '../new-image.ts';
 import { compressOptions, flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
-import { displayName, imageJson, noteGaps } from '../outcome.ts';
+import { imageJson, noteGaps } from '../outcome.ts';
 import { archiveOutput } from '../outputs.ts';
 import { imageAt, imageWord, jobsOf, placeOf, withSource } from '../places.ts';
 import { counted as countedText, formatSize } from '../style.ts';
@@ -134,5 +134,5 @@ function reportJson({ image, from, manifests, referrers }: FlattenReport, target
 
 function reportText({ image, manifests }: FlattenReport): string {
   const lines = manifests.map(({ platform, merged }) => `flattened ${countedText(merged, 'layer')} for ${formatPlatform(platform)} into one\n`);
-  return `${displayName(image)}  ${image.descriptor.digest}\n${lines.join('')}`;
+  return `${newImageText(image)}${lines.join('')}`;
 }

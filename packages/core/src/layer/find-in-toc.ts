@@ -2,6 +2,7 @@ import type { ByteStream } from '../bytes/types.ts';
 import { Turns } from '../runtime/turns.ts';
 import type { SeekableLayer } from '../seekable/open.ts';
 import type { TocEntry, TocEntryType } from '../seekable/toc.ts';
+import { typeflags } from '../tar/encode.ts';
 import type { TarEntry, TarType } from '../tar/entry.ts';
 import { noRecords } from '../tar/pax.ts';
 import type { PaxRecords } from '../tar/pax.ts';
@@ -28,7 +29,7 @@ export function hasExactNames({ toc }: SeekableLayer): boolean {
   return !toc.entries.some(({ name, linkName }) => name.includes('\ufffd') || linkName?.includes('\ufffd') === true);
 }
 
-const types: Readonly<Record<Exclude<TocEntryType, 'chunk'>, TarType>> = {
+const types: Readonly<Record<Exclude<TocEntryType, 'chunk'>, Exclude<TarType, 'other'>>> = {
   reg: 'file',
   hardlink: 'hardlink',
   symlink: 'symlink',
@@ -36,17 +37,6 @@ const types: Readonly<Record<Exclude<TocEntryType, 'chunk'>, TarType>> = {
   block: 'block-device',
   dir: 'directory',
   fifo: 'fifo',
-};
-
-const typeflags: Readonly<Record<TarType, string>> = {
-  file: '0',
-  hardlink: '1',
-  symlink: '2',
-  'character-device': '3',
-  'block-device': '4',
-  directory: '5',
-  fifo: '6',
-  other: '',
 };
 
 class TocReader implements EntryReader {
@@ -98,7 +88,7 @@ class TocReader implements EntryReader {
   }
 
   /** A TOC says nothing of where headers are; the number of the entry tells which is before which. */
-  #entryOf(toc: TocEntry, type: TarType, offset: number): TarEntry {
+  #entryOf(toc: TocEntry, type: Exclude<TarType, 'other'>, offset: number): TarEntry {
     const { name, linkName = '', mode = 0, uid = 0, gid = 0, devMajor = 0, devMinor = 0 } = toc;
     const { userName = '', groupName = '' } = this.#layer.entry(name) ?? {};
     return {

@@ -260,7 +260,7 @@ export class MergeState {
     const text = textOfPath(this.paths.path(id));
     return new OciTarError('INVALID_TAR', `a layer has ${JSON.stringify(text)} twice, or as a file and as a directory`, {
       subject: text,
-      hint: 'The image-spec forbids it; the last of them can be taken to count.',
+      hint: 'The image-spec forbids it. The last of them counts with --last-duplicate, in the library with duplicates: "last".',
     });
   }
 }

@@ -36,7 +36,8 @@ export interface HeaderFields {
   readonly globals?: PaxRecords;
 }
 
-const flags: Readonly<Record<Exclude<TarType, 'other'>, string>> = {
+/** The type bytes of ustar. */
+export const typeflags: Readonly<Record<Exclude<TarType, 'other'>, string>> = {
   file: '0',
   hardlink: '1',
   symlink: '2',
@@ -72,7 +73,7 @@ export function encodeHeader(fields: HeaderFields): Uint8Array {
   };
   if (path.length === 0) throw refuse('it has no name');
   if (fields.type === 'file' && fields.typeflag === 'S') throw refuse('it is a sparse file of the old GNU kind');
-  const flag = fields.type === 'other' ? (fields.typeflag ?? '') : flags[fields.type];
+  const flag = fields.type === 'other' ? (fields.typeflag ?? '') : typeflags[fields.type];
   if (flag.length !== 1 || flag > '\xff' || (fields.type === 'other' && spokenFor.includes(flag))) {
     throw refuse(`${JSON.stringify(flag)} is not the type of an entry of some other kind`);
   }

@@ -80,7 +80,8 @@ func open(name, tocDigest string) {
 			name := path.Join(at, base)
 			one := found{Path: name, Type: child.Type, Size: child.Size, Mode: child.Mode & 0o7777, Link: child.LinkName}
 			if child.Type == "reg" {
-				one.Content, one.Chunks = content(reader, verifier, name, child.Size)
+				// A hardlink is the file that it leads to, whose name alone has the chunks.
+				one.Content, one.Chunks = content(reader, verifier, child.Name, child.Size)
 			}
 			entries = append(entries, one)
 			walk(child, name)
