@@ -5,6 +5,7 @@ import { buildSeekable, bytesSource, fileSource, openSeekable, stringifyToc, toc
 import type { Digest, SeekableLayer } from '@oci-tar/core';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { endMarker, join as joined, rawEntry, rawPax } from '../tar/raw.ts';
+import { text } from '../seekable/support.ts';
 import { gather } from '../tar/streams.ts';
 import { goProgram, hasGoPackage } from './peers/go.ts';
 import { describeWith } from './peers/peer.ts';
@@ -166,5 +167,35 @@ describeWith("stargz-snapshotter's zstd:chunked", upstream, (lent) => {
     const { report } = await ours(1, { lossless, ...(chunkSize === 0 ? {} : { chunkSize }) });
     const placeless = ({ toc }: Pick<SeekableLayer, 'toc'>) => toc.entries.map(({ offset: _, endOffset: __, ...entry }) => JSON.stringify({ ...entry, xattrs: [...(entry.xattrs ?? [])] }, Object.keys(entry).toSorted()));
     expect(placeless(layer)).toEqual(placeless({ toc: { ...report.toc, entries: report.toc.entries.map((entry) => Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== 0 && value !== '')) as typeof entry) } }));
+  });
+
+  it('reads of each header what our TOC of version 2 says of it, to the nanosecond', async () => {
+    const directory = await mkdtemp(join(lent().directory, 'headers-'));
+    const times = ['0', '-1.5', '5.123456789', '1700000000.9999999999', '-0.000000001', '7.'];
+    const time = (value: number) => text(`${value.toString(8).padStart(11, '0')}\0`);
+    const tar = joined(
+      sample.subarray(0, -1024),
+      ...times.map((value, at) => joined(rawEntry({ name: 'x', typeflag: 'x' }, rawPax({ mtime: value, atime: value, ctime: value })), rawEntry({ name: `time-${at}` }))),
+      rawEntry({ name: 'gnu', format: 'gnu', patch: [[345, time(8)], [357, time(9)]] }),
+      rawEntry({ name: 'star', format: 'star', patch: [[476, time(8)], [488, time(9)]] }),
+      rawEntry({ name: 'old', format: 'v7', mode: 0o100644 }, 'x'),
+      rawEntry({ name: 'with-devices', mode: 0o100644, devmajor: 5, devminor: 6, linkname: 'no link' }, 'x'),
+      rawEntry({ name: 'dir-with-size/', typeflag: '5', size: 0 }),
+      rawEntry({ name: 'x', typeflag: 'x' }, rawPax({ uid: '3000000', gid: '4000000', size: '3', path: 'größe', linkpath: 'l' })), rawEntry({ name: 'pax' }, 'abc'),
+      endMarker,
+    );
+    await writeFile(join(directory, 'tar'), tar);
+    const theirs: Record<string, unknown>[] = JSON.parse(await run(lent().peer, ['headers', join(directory, 'tar')]));
+    const build = buildSeekable(bytesSource(tar), { compressor: zstdChunked(), lossless: true });
+    const blob = bytesSource(await gather(build.blob));
+    await verifySeekable(blob, { tocDigest: build.report().tocDigest });
+    const { toc } = await openSeekable(blob);
+    const noTime = '0001-01-01T00:00:00Z';
+    const ofOurs = toc.entries.filter(({ type }) => type !== 'chunk').map((entry) => ({
+      name: entry.name, linkName: entry.linkName ?? '', mode: entry.mode ?? 0, size: entry.size ?? 0, uid: entry.uid ?? 0, gid: entry.gid ?? 0,
+      modtime: entry.modtime ?? noTime, accesstime: entry.accesstime ?? noTime, changetime: entry.changetime ?? noTime, devMajor: entry.devMajor ?? 0, devMinor: entry.devMinor ?? 0,
+      xattrs: Object.fromEntries([...(entry.xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('base64')])),
+    }));
+    expect(ofOurs).toEqual(theirs);
   });
 });

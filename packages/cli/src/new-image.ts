@@ -17,6 +17,11 @@ export function isArchive({ scheme }: Location): boolean {
   return scheme === 'oci-archive' || scheme === 'docker-archive';
 }
 
+/** Whether a place knows images by full names only. */
+export function isByFullName({ scheme }: Location): boolean {
+  return scheme === 'store' || scheme === 'containerd' || scheme === 'docker-daemon';
+}
+
 /**
  * How an image is called where it goes: in stores by its full name, in directories and archives as it is given, but that an archive's
  * whole name is one that ctr and docker find. Undefined where the place says none.
@@ -24,7 +29,7 @@ export function isArchive({ scheme }: Location): boolean {
 export function nameAt(target: Location): { readonly name: string | undefined; readonly style: NameStyle } {
   const { scheme, reference } = target;
   if (reference === undefined) return { name: undefined, style: scheme === 'docker-archive' ? 'archive' : 'plain' };
-  if (scheme === 'store' || scheme === 'containerd') return { name: normalizeName(reference), style: 'plain' };
+  if (isByFullName(target)) return { name: normalizeName(reference), style: 'plain' };
   if (scheme === 'docker-archive') return { name: normalizeName(reference), style: 'archive' };
   const asArchive = scheme === 'oci-archive' && isFullReference(reference) && isReference(reference);
   return asArchive ? { name: normalizeName(reference), style: 'archive' } : { name: reference, style: 'plain' };
@@ -47,7 +52,6 @@ export function newImageAt(context: Context, word: string, hint: string): NewIma
   const location = targetOf(word, hint);
   if (isArchive(location)) archiveOutput(context, location.path ?? '');
   const { name, style } = nameAt(location);
-  const needsName = location.scheme === 'store' || location.scheme === 'containerd' || location.scheme === 'docker-daemon';
-  if (name === undefined && needsName) throw new UsageError('the new image has no name', `Write it after the colon: ${location.scheme}:NAME`);
+  if (name === undefined && isByFullName(location)) throw new UsageError('the new image has no name', `Write it after the colon: ${location.scheme}:NAME`);
   return { name: name ?? null, open: () => openTarget(location, { ...openOptions(context), style }) };
 }

@@ -116,6 +116,7 @@ export { listRepositories, listTags, pingRegistry, registryStore } from './store
 export { credentialStore } from './stores/registry/credentials.ts';
 export type { Credential, CredentialOptions, CredentialStore } from './stores/registry/credentials.ts';
 export type { RegistryOptions } from './stores/registry/options.ts';
+export { openDockerEngine } from './stores/open.ts';
 export { localStore, openDir, openDirectory, openSource, openTarget } from './stores/open.ts';
 export type { OpenDirOptions } from './stores/dir.ts';
 export { containerdStore } from './stores/containerd/store.ts';

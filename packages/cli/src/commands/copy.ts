@@ -1,10 +1,11 @@
-import { checkDockerArchive, copyImage, isFullReference, normalizeName, openTarget } from '@oci-tar/core';
-import type { Location, NameStyle, NamedImage } from '@oci-tar/core';
+import { checkDockerArchive, copyImage, importStream, isFullReference, normalizeName, openDockerEngine, openTarget } from '@oci-tar/core';
+import type { ImportRequest, Location, MoveReport, NameStyle, NamedImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
+import type { Context } from '../context.ts';
 import { dryRun, dryRunOptions, isDryRun } from '../dry-run.ts';
 import { UsageError } from '../failure.ts';
-import { isArchive, nameAt, targetOf } from '../new-image.ts';
+import { isArchive, isByFullName, nameAt, targetOf } from '../new-image.ts';
 import { compressOptions, compressionOf, foreignOf, foreignOptions, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
 import { archiveOutput, checkOutput } from '../outputs.ts';
@@ -48,7 +49,7 @@ export const command = defineCommand({
         return dryRun({ ...request, target: place }, context).finally(() => place.close());
       });
     }
-    const report = await withSource(context, source, async (opened) => {
+    const report = isPiped(source, target) ? await piped(source, target, wanted, context) : await withSource(context, source, async (opened) => {
       const image = await imageAt(opened, source);
       const { name, style } = nameIn(target, image, source);
       const place = await openTarget(target, { ...openOptions(context), style, ...compression });
@@ -70,14 +71,32 @@ export const command = defineCommand({
   },
 });
 
+/** Whether the source hands its images out as one archive only, which the target takes as it comes: otherwise that waits in a temporary file. */
+function isPiped(source: Location, target: Location): boolean {
+  return source.scheme === 'docker-daemon' && source.reference !== undefined && target.scheme === 'store';
+}
+
+async function piped({ reference = '' }: Location, target: Location, wanted: Partial<ImportRequest>, context: Context): Promise<MoveReport> {
+  const engine = await openDockerEngine(openOptions(context));
+  const place = await openTarget(target, openOptions(context));
+  context.progress.start('copying');
+  try {
+    const name = normalizeName(target.reference ?? reference);
+    return await importStream(engine.save([normalizeName(reference)]), { target: place, name, signal: context.signal, onEvent: (event) => context.progress.event(event), ...wanted });
+  } finally {
+    await place.close();
+    await engine.close();
+  }
+}
+
 /** What the image is called at its target; undefined for an entry without a name. */
 function nameIn(target: Location, image: NamedImage, source: Location): { readonly name: string | undefined; readonly style: NameStyle } {
-  if (target.scheme !== 'store' && target.scheme !== 'containerd') return nameAt(target);
-  const place = target.scheme === 'store' ? 'the local store' : 'containerd';
+  if (!isByFullName(target)) return nameAt(target);
+  const place = target.scheme === 'store' ? 'the local store' : target.scheme === 'containerd' ? 'containerd' : 'docker';
   const name = target.reference ?? image.name;
   if (name === undefined) throw new UsageError(`the image has no name, so ${place} needs one`, `Write it after the colon: ${target.scheme}:NAME`);
   // skopeo and umoci call an image by its tag alone: completed, that would name some other image.
-  if (target.reference === undefined && source.scheme !== 'store' && source.scheme !== 'containerd' && !isFullReference(name)) {
+  if (target.reference === undefined && !isByFullName(source) && !isFullReference(name)) {
     throw new UsageError(`the image is only called ${name}, so ${place} needs its whole name`, `Write it after the colon, such as ${target.scheme}:example.org/app:${name}`);
   }
   return { name: normalizeName(name), style: 'plain' };

@@ -4,6 +4,7 @@ import type { ArchiveTargetOptions, OpenArchiveOptions } from './archive.ts';
 import type { ContainerdOptions } from './containerd/store.ts';
 import type { OpenDirOptions } from './dir.ts';
 import type { DockerEngineOptions } from './docker-engine/options.ts';
+import type { DockerEngineStore } from './docker-engine/store.ts';
 import { layoutStore } from './layout.ts';
 import type { LayoutStoreOptions } from './layout.ts';
 import type { Location } from './location.ts';
@@ -87,7 +88,8 @@ async function openContainerd(namespace: string | undefined, { containerd, signa
   return containerdStore({ ...(signal === undefined ? {} : { signal }), ...containerd, ...(namespace === undefined || namespace === '' ? {} : { namespace }) });
 }
 
-async function openDockerEngine({ dockerEngine, signal, onNote }: OpenOptions): Promise<ImageStore> {
+/** A docker engine, found as the options say, else as the docker command line finds it. */
+export async function openDockerEngine({ dockerEngine, signal, onNote }: Pick<OpenOptions, 'dockerEngine' | 'signal' | 'onNote'>): Promise<DockerEngineStore> {
   const { dockerEngineStore } = await import('./docker-engine/store.ts');
   return dockerEngineStore({ ...(signal === undefined ? {} : { signal }), ...(onNote === undefined ? {} : { onNote }), ...dockerEngine });
 }

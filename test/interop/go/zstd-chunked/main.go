@@ -2,12 +2,15 @@
 //
 //	zstd-chunked build [-lossless] [-chunk BYTES] TAR BLOB
 //	zstd-chunked open BLOB DIGEST
+//	zstd-chunked headers TAR
 //
 // build prints the digest of the TOC, the diffID and the annotations. open verifies the TOC against the digest and every chunk against
-// the TOC, and prints all entries with the digest of their content.
+// the TOC, and prints all entries with the digest of their content. headers prints what Go's archive/tar reads of each header: containers-storage
+// compares it with the TOC.
 package main
 
 import (
+	"archive/tar"
 	"crypto/sha256"
 	"encoding/json"
 	"flag"
@@ -16,6 +19,8 @@ import (
 	"log"
 	"os"
 	"path"
+	"strings"
+	"time"
 
 	"github.com/containerd/stargz-snapshotter/estargz"
 	"github.com/containerd/stargz-snapshotter/estargz/zstdchunked"
@@ -115,10 +120,46 @@ func content(reader *estargz.Reader, verifier estargz.TOCEntryVerifier, name str
 	return fmt.Sprintf("sha256:%x", sum.Sum(nil)), chunks
 }
 
+type header struct {
+	Name       string            `json:"name"`
+	LinkName   string            `json:"linkName"`
+	Mode       int64             `json:"mode"`
+	Size       int64             `json:"size"`
+	UID        int               `json:"uid"`
+	GID        int               `json:"gid"`
+	ModTime    time.Time         `json:"modtime"`
+	AccessTime time.Time         `json:"accesstime"`
+	ChangeTime time.Time         `json:"changetime"`
+	DevMajor   int64             `json:"devMajor"`
+	DevMinor   int64             `json:"devMinor"`
+	Xattrs     map[string][]byte `json:"xattrs"`
+}
+
+func headers(name string) {
+	file, err := os.Open(name)
+	check(err)
+	entries := []header{}
+	for reader := tar.NewReader(file); ; {
+		one, err := reader.Next()
+		if err == io.EOF {
+			break
+		}
+		check(err)
+		xattrs := map[string][]byte{}
+		for keyword, value := range one.PAXRecords {
+			if strings.HasPrefix(keyword, "SCHILY.xattr.") {
+				xattrs[strings.TrimPrefix(keyword, "SCHILY.xattr.")] = []byte(value)
+			}
+		}
+		entries = append(entries, header{one.Name, one.Linkname, one.Mode, one.Size, one.Uid, one.Gid, one.ModTime.UTC(), one.AccessTime.UTC(), one.ChangeTime.UTC(), one.Devmajor, one.Devminor, xattrs})
+	}
+	check(json.NewEncoder(os.Stdout).Encode(entries))
+}
+
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
-		log.Fatal("build or open")
+		log.Fatal("build, open or headers")
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	lossless := flags.Bool("lossless", false, "keeps every byte of the tar")
@@ -129,7 +170,9 @@ func main() {
 		build(words[0], words[1], *chunkSize, *lossless)
 	case os.Args[1] == "open" && len(words) == 2:
 		open(words[0], words[1])
+	case os.Args[1] == "headers" && len(words) == 1:
+		headers(words[0])
 	default:
-		log.Fatal("build [-lossless] [-chunk BYTES] TAR BLOB, or open BLOB DIGEST")
+		log.Fatal("build [-lossless] [-chunk BYTES] TAR BLOB, open BLOB DIGEST, or headers TAR")
 	}
 }

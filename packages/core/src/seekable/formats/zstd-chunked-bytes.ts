@@ -71,6 +71,7 @@ export function encodeZstdFooter(version: ZstdChunkedVersion, { toc, tarSplit }:
 
 /** Undefined where the bytes are no footer of this length, whichever of the two magic numbers it ends with. INVALID_TOC for positions that are none. */
 export function decodeZstdFooter(bytes: Uint8Array): ZstdChunkedFooter | undefined {
+  if (bytes.length !== zstdFooterSize(1) && bytes.length !== zstdFooterSize(2)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!skippableMagic.every((byte, at) => bytes[at] === byte) || view.getUint32(4, true) !== bytes.length - skippableHeaderSize) return undefined;
   const magic = decodeText(bytes.subarray(-8));
