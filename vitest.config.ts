@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@oci-tar/source', 'node'], externalConditions: ['node'] } },
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
+    // A machine with other work to do may be several times slower than the one on which these were written.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -28,8 +28,20 @@ function inputOf({ work, log }, name, files, content) {
   return path
 }
 
-/** 245 MB in 14,600 files of very different sizes, most of them small. */
+/** A Debian root with a few packages, some 250 MB in 10,700 entries; where mmdebstrap cannot make one, text in 14,600 files. */
 function usual(context) {
+  const path = join(context.work, 'inputs', 'estargz.tar')
+  if (existsSync(path)) return path
+  context.log(`making the input estargz.tar (once; kept as ${path})`)
+  mkdirSync(dirname(path), { recursive: true })
+  const args = ['--quiet', '--variant=minbase', '--include=git,perl,python3-minimal', '--format=tar', 'bookworm', `${path}.part`]
+  const { status, error, stderr } = spawnSync('mmdebstrap', args, { env: { ...process.env, SOURCE_DATE_EPOCH: '1700000000' }, encoding: 'utf8', timeout: 900_000 })
+  if (status === 0) {
+    renameSync(`${path}.part`, path)
+    return path
+  }
+  rmSync(`${path}.part`, { force: true })
+  context.log(`  no Debian root (${error?.message ?? stderr.trim().split('\n').at(-1)}); text stands in for it`)
   const number = randomNumbers(81)
   const size = () => Math.floor((Math.log((number() + 1) / 2 ** 32) ** 2 * 16_300) / 2)
   const files = Array.from({ length: 14_600 }, (_, i) => ({ name: `usr/share/directory-${Math.floor(i / 50)}/file-${i}.txt`, size: size() }))
@@ -73,7 +85,7 @@ async function built(options, { tar, program, place, level }) {
   if (program !== undefined) tasks.push({ name: 'reference', command: program, args: ['build', '-cores', '2', '-level', level, tar, other], outputs: [other] })
   const rows = await rounds(tasks, options)
   const sizes = program === undefined ? megabytes(statSync(mine).size) : `${megabytes(statSync(mine).size)}, the reference's ${megabytes(statSync(other).size)}: ${share(statSync(mine).size, statSync(other).size)} (at most 0.50 %)`
-  return { title: `estargz: a layer built at level ${level}`, input: `${megabytes(statSync(tar).size)} in 14,600 files; the layer has ${sizes}`, rows, reaches: [...(program === undefined ? [] : [atLeast('reference', 3)]), flat('oci-tar', 250)] }
+  return { title: `estargz: a layer built at level ${level}`, input: `${megabytes(statSync(tar).size)}; the layer has ${sizes}`, rows, reaches: [...(program === undefined ? [] : [atLeast('reference', 3)]), flat('oci-tar', 250)] }
 }
 
 async function verified(options, { program, place }) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, utimesSync } from 'node:fs';
+import { readFileSync, readdirSync, utimesSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { tarOf, file } from '../support/layers.ts';
 import { Cli, writeTree } from './support.ts';
@@ -46,6 +46,27 @@ describe('append', () => {
     }
     expect((await cli.ok('images', '-q')).stdout).toBe('hello:1\n');
     expect(readFileSync(cli.path('out.tar')).length).toBeGreaterThan(0);
+  });
+
+  it('writes to any place, also one that has to know all its contents first', async () => {
+    const cli = new Cli();
+    await cli.create();
+    writeTree(cli.path('app'), { 'srv/app.js': 'app\n' });
+    const { digest } = (await cli.json('append', 'hello:1', 'hello:2', '@app')) as { digest: string };
+    for (const [target, name] of [['oci-archive:@a.tar:hello:2', 'docker.io/library/hello:2'], ['oci:@layout:v2', 'v2'], ['dir:@dir', undefined], ['oci-archive:@b.tar', undefined], ['dedup:@dedup:v2', 'v2']] as const) {
+      const report = (await cli.json('append', 'hello:1', target, '@app')) as { name?: string };
+      expect(report, target).toMatchObject({ target: expect.stringContaining(target.replace(/@.*/, '')) as string, digest });
+      expect(report.name, target).toBe(name);
+      expect((await cli.run(['verify', target])).status, target).toBe(0);
+      expect((await cli.ok('diff', 'hello:2', target)).stdout, target).toContain('no file differs');
+    }
+    expect((await cli.ok('images', '@a.tar', '-q')).stdout).toBe('hello:2\n');
+    expect((await cli.ok('append', 'hello:1', 'oci-archive:@b.tar', '@app')).stdout).toBe(`<none>  ${digest}\nappended 1 layer\n`);
+    expect((await cli.ok('append', 'hello:1', 'docker-archive:@d.tar:hello:3', '@app')).stdout).toMatch(/^hello:3 /);
+    expect((await cli.ok('ls', '-R', '@d.tar', '-q')).stdout).toBe('/hello.sh\n/srv\n/srv/app.js\n');
+    expect(await cli.run(['append', 'hello:1', '-', '@app'])).toMatchObject({ status: 2, stderr: expect.stringContaining('oci-tar export IMAGE -') as string });
+    expect(await cli.run(['append', 'hello:1', 'store:', '@app'])).toMatchObject({ status: 2, stderr: expect.stringContaining('has no name') as string });
+    expect(readdirSync(cli.dir).sort()).toEqual(['a.tar', 'app', 'b.tar', 'd.tar', 'dedup', 'dir', 'layout', 'rootfs', 'store']);
   });
 
   it.each([

@@ -61,7 +61,7 @@ describe('flatten', () => {
 
   it.each([
     [['flatten', 'app:1'], 2, /no name/],
-    [['flatten', 'app:1', '-'], 2, /no image to standard output/],
+    [['flatten', 'app:1', '-'], 2, /not written to standard output/],
     [['flatten', 'app:1', 'x:1', '--tar'], 2, /no new image/],
     [['flatten', 'app:1', '--tar', '--keep-base', '1'], 2, /of an image/],
     [['flatten', 'app:1', 'x:1', '-o', '@out.tar'], 2, /file of --tar/],

@@ -96,6 +96,11 @@ describe('completion', () => {
     expect(await offered('rm', '--store', cli.path('none'), '')).toEqual([]);
     expect(await offered('import', '')).toEqual([]);
     expect(await offered('export', '-o', '')).toEqual([]);
+    expect(await offered('export', '--ca', '')).toEqual([]);
+    expect(await offered('pull', '--hosts-dir', '')).toEqual([]);
+    expect(await offered('ls', '-')).toEqual(expect.arrayContaining(['--long', '--platform', '--plain-http']));
+    for (const command of ['ls', 'cat', 'diff', 'layers', 'toc', 'append', 'flatten', 'unpack', 'convert', 'copy', 'verify', 'serve', 'index', 'tag', 'config', 'inspect', 'referrers']) expect(await offered(command, ''), command).toEqual(['hello:1']);
+    for (const command of ['create', 'pack', 'prune', 'usage', 'login']) expect(await offered(command, ''), command).toEqual([]);
   });
 
   it('escapes what zsh would split', async () => {

@@ -1,9 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { fileSource } from '@oci-tar/core';
 import { entries } from '../../packages/core/src/tar/entries.ts';
 import { inRuns, list } from '../tar/streams.ts';
-import { Cli } from './support.ts';
+import { Cli, writeTree } from './support.ts';
 
 describe('oci-tar pack', () => {
   it('writes what is in a directory into a file, and says how much that was', async () => {
@@ -43,6 +45,31 @@ describe('oci-tar pack', () => {
   });
 
   // Linux says that this file has no bytes, and then it has some: one that grows while it is read.
+  it('has extended attributes with --xattrs, of names of any bytes', async ({ skip }) => {
+    const cli = new Cli();
+    writeTree(cli.path('tree'), { 'dir/program': 'program', 'plain': 'plain', 'ü = a\\b\nc': 'odd' });
+    symlinkSync('tree', cli.path('link'));
+    const set = (path: string, name: string, value: string) => execFileSync('setfattr', ['-h', '-n', name, '-v', value, cli.path(path)], { stdio: 'ignore' });
+    try {
+      set('tree/dir/program', 'user.bytes', '0x00ff0a3d');
+    } catch {
+      skip('there is no setfattr here, or a file system without extended attributes');
+    }
+    set('tree/dir', 'user.of=dir', 'dir');
+    set('tree/ü = a\\b\nc', 'user.ü', 'odd');
+    execFileSync('setfattr', ['-n', 'user.empty', cli.path('tree/plain')]);
+    for (const source of ['@tree', '@link/']) {
+      await cli.ok('pack', source, '@out.tar', '--xattrs');
+      const found: Record<string, readonly (readonly [string, string])[]> = {};
+      for await (const { path, pax } of entries((await fileSource(cli.path('out.tar'))).read())) {
+        found[path] = [...pax].flatMap(([keyword, value]) => (keyword.startsWith('SCHILY.xattr.') ? [[keyword.slice(13), Buffer.from(value).toString('latin1')] as const] : []));
+      }
+      expect(found).toEqual({ 'dir/': [['user.of%3Ddir', 'dir']], 'dir/program': [['user.bytes', '\x00\xff\n=']], plain: [['user.empty', '']], 'ü = a\\b\nc': [['user.ü', 'odd']] });
+    }
+    await cli.ok('pack', '@tree', '@without.tar');
+    expect(readFileSync(cli.path('without.tar')).includes('SCHILY')).toBe(false);
+  });
+
   it.skipIf(!existsSync('/proc/version'))('leaves no archive behind when a file has another size than it was said to', async () => {
     const cli = new Cli();
     const { status, stderr } = await cli.run(['pack', '@rootfs', '/proc/version', '@out.tar']);

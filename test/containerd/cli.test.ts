@@ -56,6 +56,17 @@ describe('the command line on containerd', () => {
     await cli.ok('copy', 'hello:1', 'containerd:', '--dry-run');
   });
 
+  it('takes names away, and leaves what they needed to containerd', async () => {
+    const { cli, fake } = await cliOn();
+    await cli.ok('import', '@hello.tar', '--store', 'containerd:');
+    for (const words of [['prune'], ['rm', 'hello:1', '--prune']]) {
+      expect(await cli.run([...words, '--store', 'containerd:'], { env: { CONTAINERD_ADDRESS: fake.address } })).toMatchObject({ status: 7, stderr: expect.stringContaining('frees what no image needs by itself') as string });
+    }
+    expect(fake.images.size).toBe(1);
+    expect((await cli.ok('rm', 'hello:1', '--store', 'containerd:')).stderr).toBe('');
+    expect(fake.images.size).toBe(0);
+  });
+
   it('tells of an image that is not there, and of a containerd that is not', async () => {
     const { cli, fake } = await cliOn();
     await addImage(fake, 'docker.io/library/other:1');

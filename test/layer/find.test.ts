@@ -104,6 +104,41 @@ describe('finding paths layer by layer', () => {
     expect(found).toBeGreaterThan(100);
   });
 
+  it('takes the last of several entries of one path, as the merged tree does, where it is told to', async () => {
+    let found = 0;
+    let twice = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(entry, { maxLength: 8 }), { minLength: 1, maxLength: 3 }), async (random) => {
+        const layers = await Promise.all(entriesOf(random).map(tarOf));
+        const inputs = layers.map((bytes) => ({ read: async function* () { yield bytes; } }));
+        const tree = await readTree(inputs, { duplicates: 'last' }).catch((error: unknown) => {
+          // A link to nothing has no tree.
+          if (isOciTarError(error, 'INVALID_TAR')) return undefined;
+          throw error;
+        });
+        fc.pre(tree !== undefined);
+        twice += await readTree(inputs).then(() => 0, () => 1);
+        const streamed = layers.map((bytes) => tarLayerView(async function* () { yield bytes; }, { last: true }));
+        const atRest = layers.map((bytes) => seekableTarView(async () => bytesSource(bytes), { last: true }));
+        for (const path of paths) {
+          const expected = findInTree(tree, path);
+          const actual = await findInLayers(streamed, path);
+          expect(comparable(await findInLayers(atRest, path))).toEqual(comparable(actual));
+          expect(actual.kind, path).toBe(expected.kind);
+          if (actual.kind === 'blocked' && expected.kind === 'blocked') expect({ path: actual.path, type: actual.type }).toEqual({ path: expected.path, type: expected.type });
+          if (actual.kind !== 'found' || expected.kind !== 'found') continue;
+          found += 1;
+          const { type, size } = actual.entry ?? { type: 'directory', size: 0 };
+          expect({ type, size }, path).toEqual({ type: expected.entry?.type, size: expected.entry?.size });
+          if (actual.entry?.type === 'file') expect((await collect(actual.entry.read(), 1 << 20, path)).length).toBe(size);
+        }
+      }),
+      { numRuns: 300 },
+    );
+    expect(found).toBeGreaterThan(100);
+    expect(twice).toBeGreaterThan(50);
+  });
+
   it('opens no layer below the one that decides, and reads no further than it must', async () => {
     const big = file('big', 'x'.repeat(4 << 20));
     const top = await tarOf([file('etc/motd', 'top'), big]);

@@ -199,6 +199,7 @@ describe('verifying zstd:chunked of version 2', () => {
     ['a digest of the tar-split part that is none', (parts) => void (parts.toc['tarSplitDigest'] = 'x')],
     ['a tar-split part with a line too few', (parts) => void (parts.lines = `${parts.lines.split('\n').slice(0, -2).join('\n')}\n`)],
     ['a tar-split part with a line too many', (parts) => void (parts.lines += `{"type":2,"payload":"eA==","position":${parts.lines.split('\n').length - 1}}\n`)],
+    ['a tar-split part with a file too many', (parts) => void (parts.lines += `{"type":1,"name":"more","size":5,"payload":"AAAAAAAAAAA=","position":${parts.lines.split('\n').length - 1}}\n`)],
     ['a tar-split part with other bytes', (parts) => void (parts.lines = parts.lines.replace('"payload":"ZC8A', '"payload":"ZS8A'))],
     ['a tar-split part with another name', (parts) => void (parts.lines = parts.lines.replace('"name":"d/a"', '"name":"d/b"'))],
     ['a tar-split part with another size', (parts) => void (parts.lines = parts.lines.replace('"size":5,', '"size":6,'))],

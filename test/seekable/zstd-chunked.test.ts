@@ -256,7 +256,7 @@ describe('chunks cut by content', () => {
         }
         expect(found).toEqual(chunksOf(content));
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 

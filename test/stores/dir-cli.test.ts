@@ -70,6 +70,21 @@ describe('oci-tar and dir:', () => {
     expect(await readdir(cli.path('mine'))).toEqual(['notes.txt']);
   });
 
+  it('is found behind a plain path, and a layout beside it is not mistaken for one', async () => {
+    const cli = new Cli();
+    await cli.create();
+    await cli.ok('copy', 'hello:1', 'dir:@image');
+    await cli.ok('copy', 'hello:1', 'oci:@layout:v1');
+    expect((await cli.ok('ls', '@image')).stdout).toBe('/hello.sh\n');
+    expect((await cli.ok('diff', '@image', '@layout', '--exit-code')).status).toBe(0);
+    await writeFile(cli.path('layout/version'), '');
+    await writeFile(cli.path('layout/manifest.json'), '[]');
+    expect((await cli.ok('images', '@layout', '-q')).stdout).toBe('v1\n');
+    for (const [place, scheme] of [['image', 'dir'], ['layout', 'oci']]) {
+      expect(await cli.run(['import', `@${place}`])).toMatchObject({ status: 2, stderr: expect.stringContaining(`oci-tar copy ${scheme}:${cli.path(place ?? '')} store:NAME`) as string });
+    }
+  });
+
   it('is not compressed as a whole, which is for archives', async () => {
     const cli = new Cli();
     await cli.create();

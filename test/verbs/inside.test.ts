@@ -1,9 +1,12 @@
-import { codecByName, collect, describeLayers, diffImages, listFiles, openImage, readFile } from '@oci-tar/core';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { codecByName, collect, describeLayers, diffImages, listFiles, mergedTar, openImage, readFile, unpackImage } from '@oci-tar/core';
 import type { ImageStore } from '@oci-tar/core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { memoryStore } from '../support/images.ts';
 import { addLayered, compressedBy, directory, file, hardlink, opaque, symlink, tarOf, whiteout } from '../support/layers.ts';
 import { faulty } from '../support/multi.ts';
+import { join, rawEntry } from '../tar/raw.ts';
 
 const name = 'docker.io/library/app:1';
 const other = 'docker.io/library/app:2';
@@ -83,12 +86,31 @@ describe('readFile', () => {
     expect((read.get(top?.digest ?? '') ?? 0) - (top?.size ?? 0)).toBeLessThan(2 * headers);
   });
 
-  it('hashes a compressed layer once and searches it twice, for a link and for its target', async () => {
+  it('verifies a compressed layer by its first search, so that it is read twice for a link and for its target', async () => {
     const inner = memoryStore();
     const { layers } = await addLayered(inner, { name, layers: [[file('base', 'base'), symlink('to-base', 'base')], [file('z', noise(1 << 20))]] });
     const { store, read } = counting(inner);
     expect(await text(store, 'to-base')).toBe('base');
-    expect(read.get(layers[1]?.digest ?? '')).toBe(3 * (layers[1]?.size ?? 0));
+    expect(read.get(layers[1]?.digest ?? '')).toBe(2 * (layers[1]?.size ?? 0));
+  });
+
+  it.each(['gzip', 'none'] as const)('takes the last of what a layer of %s has twice, as the tree and a comparison do; the first where nothing is to be verified', async (compress) => {
+    const store = memoryStore();
+    await addLayered(store, { name, compress, layers: [[file('f', 'base')], [file('f', 'one'), file('d/gone'), file('f', 'second'), hardlink('h', 'f'), file('d', 'now a file'), file('f', 'the last')]] });
+    await addLayered(store, { name: other, compress, layers: [[file('f', 'base')], [file('d', 'now a file'), file('f', 'the last'), file('h', 'second')]] });
+    expect(await Promise.all(['f', 'h', 'd'].map((path) => text(store, path)))).toEqual(['the last', 'second', 'now a file']);
+    await expect(text(store, 'd/gone')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await text(store, 'f', { verify: false })).toBe('one');
+    expect((await listFiles({ source: store, reference: name })).nodes.map(({ path, type, size }) => [path, type, size])).toEqual([['d', 'file', 10], ['f', 'file', 8], ['h', 'file', 6]]);
+    expect((await diffImages({ before: { source: store, reference: name }, after: { source: store, reference: other } })).changes).toEqual([]);
+    expect((await describeLayers({ source: store, reference: name })).layers[1]?.effect).toMatchObject({ entries: 6, visible: 3 });
+  });
+
+  it('checks the plain tar, too, and not only the blob', async () => {
+    const store = memoryStore();
+    await addLayered(store, { name, layers: [[file('a')]], config: { rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] } } });
+    await expect(text(store, 'a')).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    expect(await text(store, 'a', { verify: false })).toBe('a');
   });
 
   it('tells damage before the first byte, wherever in the layer it is', async () => {
@@ -120,6 +142,24 @@ describe('readFile', () => {
     await addLayered(store, { name, layers: [[file('a', 'found')], new Uint8Array(0), new Uint8Array(700)] });
     expect(await text(store, 'a')).toBe('found');
     expect((await listFiles({ source: store })).nodes.map(({ path }) => path)).toEqual(['a']);
+  });
+});
+
+describe('a layer whose first name looks like a compressed stream', () => {
+  it.each([['gzip', [0x1f, 0x8b, 8, 0]], ['zstd', [0x28, 0xb5, 0x2f, 0xfd]]] as const)('of %s is the plain tar that it is', async (_, magic) => {
+    const store = memoryStore();
+    const tar = join(rawEntry({ name: Uint8Array.from(magic), size: 3 }, 'abc'), new Uint8Array(1024));
+    await addLayered(store, { name, layers: [[file('base')], tar] });
+    const request = { source: store, reference: name };
+    expect((await listFiles(request)).nodes).toHaveLength(2);
+    expect((await describeLayers(request)).layers.map(({ effect }) => effect?.visible)).toEqual([1, 1]);
+    expect((await diffImages({ before: request, after: request })).changes).toEqual([]);
+    expect(Buffer.from(await collect(mergedTar(request), 1 << 20, 'the tar')).includes('abc')).toBe(true);
+    const directory = mkdtempSync(`${tmpdir()}/oci-tar-inside-`);
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    for (const duplicates of ['error', 'last'] as const) {
+      expect(await unpackImage({ ...request, directory: `${directory}/${duplicates}`, duplicates, rootless: true })).toMatchObject({ files: 2 });
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { OciTarError, isOciTarError, onlyImage, openSource, parseLocation } from '@oci-tar/core';
+import { OciTarError, isOciTarError, localStore, onlyImage, openSource, parseLocation } from '@oci-tar/core';
 import type { ImageStore, Location, NamedImage, OpenOptions } from '@oci-tar/core';
 import { note } from './context.ts';
 import type { Context } from './context.ts';
@@ -37,6 +37,11 @@ export function openOptions(context: Context): OpenOptions {
 /** How many blobs move at a time, where that was said. */
 export function jobsOf({ registry }: Context): { readonly jobs?: number } {
   return registry.connections === undefined ? {} : { jobs: registry.connections };
+}
+
+/** The local store, or what takes its part. */
+export function openStore(context: Context): Promise<ImageStore> {
+  return localStore(context.store, openOptions(context));
 }
 
 /** Opens a place, hands it on and closes it in the end. */
@@ -80,7 +85,7 @@ async function resolveIn(source: ImageStore, reference: string): Promise<NamedIm
     return await source.resolve(reference);
   } catch (error) {
     if (!isOciTarError(error, 'NOT_FOUND') || !existsSync(reference)) throw error;
-    throw new OciTarError('NOT_FOUND', error.message, { ...error.details, cause: error, hint: `There is a file ${reference} here; to mean that, write ./${reference}.` });
+    throw new OciTarError('NOT_FOUND', error.message, { ...error.details, cause: error, hint: `There is a ${isDirectory(reference) ? 'directory' : 'file'} ${reference} here; to mean that, write ./${reference}.` });
   }
 }
 

@@ -26,7 +26,7 @@ export interface Lent<Peer> {
  */
 export function describeWith<Peer>(title: string, needs: Needs<Peer>, body: (lent: () => Lent<Peer>) => void): void {
   // Peers are slow where everything runs at once.
-  describe(title, { timeout: 60_000 }, () => {
+  describe(title, { timeout: 180_000 }, () => {
     const missing = lacking(needs.tools, needs.root);
     let directory: string | undefined;
     let lent: Lent<Peer> | undefined;
@@ -38,11 +38,11 @@ export function describeWith<Peer>(title: string, needs: Needs<Peer>, body: (len
       if (missing !== undefined) return;
       directory = await mkdtemp(join(tmpdir(), 'oci-tar-interop-'));
       lent = { peer: await needs.start(directory), directory };
-    }, 60_000);
+    }, 180_000);
     afterAll(async () => {
       if (lent !== undefined) await needs.stop?.(lent.peer);
       if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-    }, 60_000);
+    }, 180_000);
     beforeEach(({ skip, onTestFailed }) => {
       skip(missing !== undefined, missing);
       onTestFailed(() => {

@@ -9,13 +9,13 @@ import { imageWord, placeOf, withSource } from '../places.ts';
 export const command = defineCommand({
   spec: '<image> <path>',
   words: { image: imageWord, path: 'A file in it, from its root' },
-  options: { ...lookOptions, 'no-verify': flagOption('Does not check the layers first: reads no more than it takes, and believes it') },
+  options: { ...lookOptions, 'no-verify': flagOption('Does not verify the layers: reads no further than the file, and believes it') },
   examples: [
     ['oci-tar cat hello:1 /hello.sh', 'prints one file of an image'],
     ['oci-tar cat oci-archive:out.tar:hello:1 etc/os-release', 'the same out of an archive, which is not unpacked'],
     ['oci-tar cat hello:1 /hello.sh --json', 'says where the file is instead: its layer, size, mode and owner'],
   ],
-  remarks: 'Symlinks are followed inside the image, as in a container. Layers are searched from the top, and those below the one that has the file are not opened. Before a layer is searched its digest is checked.',
+  remarks: 'Symlinks are followed inside the image, as in a container. Layers are searched from the top, and those below the one that has the file are not opened. Each layer that is searched is verified before a byte is printed.',
   async run([word = '', path = ''], options, context) {
     const place = placeOf(word);
     await withSource(context, place, async (source) => {

@@ -1,4 +1,4 @@
-import { editImageConfig, formatPlatform, localStore } from '@oci-tar/core';
+import { editImageConfig, formatPlatform } from '@oci-tar/core';
 import type { ConfigChanges, EditReport } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { platformOptions, platformsOf, textOption, textsOption } from '../options.ts';
 import { displayName, imageJson } from '../outcome.ts';
+import { openStore } from '../places.ts';
 import { commandWords, createdSeconds, pairs, portOf } from '../values.ts';
 
 export const command = defineCommand({
@@ -38,7 +39,7 @@ export const command = defineCommand({
     const [reference = '', name] = words;
     const changes = changesOf(options, context);
     if (Object.keys(changes).length === 0) throw new UsageError('nothing to change', 'See oci-tar help config.');
-    const store = await localStore(context.store);
+    const store = await openStore(context);
     const report = await editImageConfig({ store, reference, ...(name === undefined ? {} : { name }), changes, ...platformsOf(options), signal: context.signal }).finally(() => store.close());
     if (report.from.digest === report.image.descriptor.digest) note(context, 'Nothing changed: the image is like that already.');
     await print(context, { json: reportJson(report), text: reportText(report), names: [report.image.descriptor.digest] });

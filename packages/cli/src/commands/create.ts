@@ -1,10 +1,11 @@
-import { codecByName, createImage, formatPlatform, localStore, parsePlatform } from '@oci-tar/core';
+import { codecByName, createImage, formatPlatform, parsePlatform } from '@oci-tar/core';
 import type { RuntimeConfig } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { compressOptions, hostPlatform, levelOf, textOption, textsOption } from '../options.ts';
 import { displayName, imageJson } from '../outcome.ts';
+import { openStore } from '../places.ts';
 import { commandWords, createdSeconds, portOf, pairs } from '../values.ts';
 
 export const command = defineCommand({
@@ -41,7 +42,7 @@ export const command = defineCommand({
     const platform = parsePlatform(options.platform ?? formatPlatform(hostPlatform()), hostPlatform());
     const codec = codecByName(options.compress ?? 'gzip');
     if (codec.name === 'none' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but --compress is none');
-    const store = await localStore(context.store);
+    const store = await openStore(context);
     const image = await createImage({
       target: store,
       name,

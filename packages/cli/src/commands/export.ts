@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { exportImages, exportedImages, isOciTarError, localStore } from '@oci-tar/core';
+import { exportImages, exportedImages, isOciTarError } from '@oci-tar/core';
 import type { ImageStore, Location } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
@@ -9,7 +9,7 @@ import { UsageError } from '../failure.ts';
 import { compressOptions, compressionOf, flagOption, foreignOf, foreignOptions, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
 import { noteGaps, noteReferrers, reportJson, reportText } from '../outcome.ts';
 import { archiveOutput, checkOutput } from '../outputs.ts';
-import { imageAt, isDirectory, isPathLike, jobsOf, placeOf, withSource } from '../places.ts';
+import { imageAt, isDirectory, isPathLike, jobsOf, openStore, placeOf, withSource } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<image..>',
@@ -97,7 +97,7 @@ function isFile(path: string): boolean {
 }
 
 async function isImage(name: string, context: Context): Promise<boolean> {
-  const store = await localStore(context.store);
+  const store = await openStore(context);
   try {
     await store.resolve(name);
     return true;

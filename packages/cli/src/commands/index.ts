@@ -1,4 +1,4 @@
-import { appendToIndex, createIndex, formatPlatform, isDigest, localStore, parsePlatform, removeFromIndex } from '@oci-tar/core';
+import { appendToIndex, createIndex, formatPlatform, isDigest, parsePlatform, removeFromIndex } from '@oci-tar/core';
 import type { IndexReport, IndexRequest } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { flagOption, hostPlatform, textsOption } from '../options.ts';
 import { displayName, imageJson } from '../outcome.ts';
+import { openStore } from '../places.ts';
 import { shown } from '../style.ts';
 import { pairs } from '../values.ts';
 
@@ -32,7 +33,7 @@ export const command = defineCommand({
     if (work !== 'create' && work !== 'append' && work !== 'rm') throw new UsageError(`index does not ${work}`, 'Usage: oci-tar index <create|append|rm> <name> <what..>');
     if (work === 'rm' && options.replace === true) throw new UsageError('--replace goes with create and append');
     const annotations = options.annotation === undefined ? {} : { annotations: pairs(options.annotation, '--annotation') };
-    const store = await localStore(context.store);
+    const store = await openStore(context);
     const request: IndexRequest = { store, name, images: what, replace: options.replace === true, ...annotations, signal: context.signal };
     const report = await (work === 'rm'
       ? removeFromIndex({ ...request, children: what.map((word) => (isDigest(word) ? word : parsePlatform(word, hostPlatform()))) })

@@ -4,9 +4,10 @@ import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { compressOptions, compressionOf, textOption } from '../options.ts';
+import { compressOptions, compressionOf, flagOption, textOption } from '../options.ts';
 import { archiveOutput } from '../outputs.ts';
 import { createdSeconds } from '../values.ts';
+import { readXattrs } from '../xattrs.ts';
 
 export const command = defineCommand({
   spec: '<dir..>',
@@ -19,6 +20,7 @@ export const command = defineCommand({
     output: { ...textOption('The archive, instead of the last argument'), alias: 'o' },
     mtime: textOption('RFC 3339 or seconds since 1970: the time of every entry. By default each its own, but none later than SOURCE_DATE_EPOCH'),
     owner: textOption('UID:GID of every entry, such as 0:0; by default each its own'),
+    xattrs: flagOption('Extended attributes, too: user.*, trusted.* and capabilities of programs; getfattr(1) reads them'),
     'buffer-size': textOption('Bytes that are read of a file at once; rounded down to whole blocks of 512'),
     ...compressOptions,
   },
@@ -27,7 +29,7 @@ export const command = defineCommand({
     ['oci-tar pack rootfs rootfs.tar.gz --owner 0:0 --mtime 0', 'the same bytes, whoever packs it and when'],
     ['oci-tar pack site config.json - | ssh host tar -xf - -C /srv', 'a directory and a file, through a pipe'],
   ],
-  remarks: 'A file that shrinks or grows while it is read is an error, and no archive appears. Sockets are left out and named. Extended attributes are not read.',
+  remarks: 'A file that shrinks or grows while it is read is an error, and no archive appears. Sockets are left out and named.',
   async run(words, options, context) {
     const { sources, output } = divided(words, options.output);
     const target = archiveOutput(context, output);
@@ -35,12 +37,14 @@ export const command = defineCommand({
     const owner = ownerOf(options.owner);
     const times = timesOf(options.mtime, context);
     const bufferSize = bufferSizeOf(options['buffer-size']);
+    const xattrs = options.xattrs === true ? { xattrs: await readXattrs(sources, context.signal) } : {};
     let entries = 0;
     let bytes = 0;
     const pieces = packFiles(sources, {
       ...owner,
       ...times,
       ...bufferSize,
+      ...xattrs,
       signal: context.signal,
       onEntry: () => (entries += 1),
       onSkip: ({ path, why }) => note(context, `left out: ${path} (${why})`),

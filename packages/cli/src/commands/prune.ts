@@ -1,9 +1,10 @@
-import { OciTarError, localStore, pruneStore } from '@oci-tar/core';
+import { OciTarError, pruneStore } from '@oci-tar/core';
 import type { StorePruneReport } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { flagOption } from '../options.ts';
+import { openStore } from '../places.ts';
 import { counted, formatSize } from '../style.ts';
 
 export const command = defineCommand({
@@ -37,7 +38,7 @@ export function checkPrunable(context: Context): void {
 /** Prunes the local store. */
 export async function pruned(context: Context, dryRun = false): Promise<StorePruneReport> {
   checkPrunable(context);
-  const store = await localStore(context.store);
+  const store = await openStore(context);
   context.progress.start('pruning');
   return pruneStore(store, { dryRun, signal: context.signal }).finally(() => store.close());
 }

@@ -1,11 +1,11 @@
-import { OciTarError, isDigest, localStore, normalizeName, parseLocation, removeImage } from '@oci-tar/core';
+import { OciTarError, isDigest, normalizeName, parseLocation, removeImage } from '@oci-tar/core';
 import type { ImageStore, NamedImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { flagOption } from '../options.ts';
 import { displayName, familiar, imageJson } from '../outcome.ts';
-import { withSource } from '../places.ts';
+import { openStore, withSource } from '../places.ts';
 import { checkPrunable, pruneText, pruned, prunesItself } from './prune.ts';
 
 export const command = defineCommand({
@@ -36,7 +36,7 @@ export const command = defineCommand({
 });
 
 async function removed(words: readonly string[], context: Context): Promise<readonly NamedImage[]> {
-  const store = await localStore(context.store);
+  const store = await openStore(context);
   try {
     const listed: NamedImage[] = [];
     for await (const image of store.images()) listed.push(image);

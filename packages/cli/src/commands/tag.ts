@@ -1,7 +1,8 @@
-import { localStore, tagImage } from '@oci-tar/core';
+import { tagImage } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import { displayName, familiar, imageJson } from '../outcome.ts';
+import { openStore } from '../places.ts';
 
 export const command = defineCommand({
   spec: '<image> <new-name>',
@@ -10,7 +11,7 @@ export const command = defineCommand({
   examples: [['oci-tar tag hello:1 example.org/team/hello:latest', 'the same image under two names; no blob is copied']],
   async run(words, _, context) {
     const [name = '', newName = ''] = words;
-    const store = await localStore(context.store);
+    const store = await openStore(context);
     const image = await tagImage(store, name, newName).finally(() => store.close());
     await print(context, { json: imageJson(image), text: `${displayName(image)}  ${image.descriptor.digest}\n`, names: [familiar(newName)] });
   },

@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { isDedupStore } from '@oci-tar/core';
 import type { ImageStore } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { placeOf, withSource } from '../places.ts';
+import { isPathLike, placeOf, withSource } from '../places.ts';
 import { counted, formatSize } from '../style.ts';
 
 export const command = defineCommand({
@@ -17,7 +18,12 @@ export const command = defineCommand({
   remarks: 'Counts every blob that is there, whether an image needs it or not: see oci-tar prune.',
   async run([word = 'store:'], _, context) {
     const name = word === 'store:' ? context.store : word;
-    const usage = await withSource(context, placeOf(word), usageOf);
+    const place = placeOf(word);
+    if (place.reference !== undefined) {
+      const path = existsSync(place.path ?? word) ? (place.path ?? word) : undefined;
+      throw new UsageError(`${word} is one image of a place, and usage counts a whole place`, path === undefined ? 'Name a store: dedup:DIR, oci:DIR, or nothing for the local store.' : `To mean that directory, write ${isPathLike(path) ? path : `./${path}`}.`);
+    }
+    const usage = await withSource(context, place, usageOf);
     const saved = usage.logicalBytes - usage.storedBytes;
     const share = usage.logicalBytes === 0 ? 0 : Math.round((100 * saved) / usage.logicalBytes);
     const parts = usage.layersTakenApart === 0 ? '' : `; ${counted(usage.layersTakenApart, 'layer')} taken apart into ${counted(usage.files, 'file')}`;

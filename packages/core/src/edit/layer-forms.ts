@@ -2,13 +2,12 @@ import { digestStream, verified } from '../bytes/digest.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
 import { codecByName, codecForMediaType } from '../compression/codecs.ts';
-import { OciTarError } from '../errors.ts';
 import type { ImageLayer } from '../image/layers.ts';
 import { buildSeekable } from '../seekable/build.ts';
 import type { BuildOptions } from '../seekable/build.ts';
 import type { Decompressor } from '../seekable/format.ts';
-import { openSeekable } from '../seekable/open.ts';
-import { verifyContent } from '../seekable/verify.ts';
+import { tocDigestOf } from '../seekable/toc-digest.ts';
+import { verifySeekable } from '../seekable/verify-seekable.ts';
 import type { Digest } from '../spec/digest.ts';
 
 /** A layer in its new form, being written. */
@@ -84,13 +83,13 @@ export function seekableForm({ name, annotation, decompressor, ...options }: See
       };
     },
     async check(blob, report) {
-      await checkDiffID(codec, blob, report);
-      const layer = await openSeekable(blob, decompressor === undefined ? {} : { decompressors: [decompressor(report.externalToc)] });
-      const digest = report.annotations?.[annotation];
-      if (digest !== undefined && digest !== layer.tocDigest) {
-        throw new OciTarError('DIGEST_MISMATCH', `the TOC that was written is ${layer.tocDigest}, expected ${digest}`, { side: 'target', expected: digest, actual: layer.tocDigest });
-      }
-      await verifyContent(layer, options.signal === undefined ? {} : { signal: options.signal });
+      const tocDigest = tocDigestOf(report.annotations);
+      await verifySeekable(blob, {
+        diffID: report.diffID,
+        ...(tocDigest === undefined ? {} : { tocDigest }),
+        ...(decompressor === undefined ? {} : { decompressors: [decompressor(report.externalToc)] }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
     },
   };
 }

@@ -8,10 +8,12 @@ import type { Digest } from '../spec/digest.ts';
 import { defaultLimits } from '../spec/limits.ts';
 import type { JsonLimits } from '../spec/limits.ts';
 import { isConfigType, isForeignType, isLayerType, layerCompression } from '../spec/media-type.ts';
+import type { Manifest } from '../spec/manifest.ts';
 import type { LayerCompression } from '../spec/media-type.ts';
 import { eachOf } from './each.ts';
 import type { Content, Plan } from './plan.ts';
-import { openBlob, readBlob, readDocument } from './read.ts';
+import { openBlob, prefetch, readBlob, readDocument, together } from './read.ts';
+import type { ImageStore } from './store.ts';
 
 /** So many first bytes tell every compression. */
 const headLength = 6;
@@ -28,29 +30,44 @@ const jobs = 8;
  */
 export async function checkConfigs(plan: Plan, limits: JsonLimits = defaultLimits): Promise<void> {
   const compressions = new Compressions(plan);
-  for (const { descriptor, role, origins } of plan.contents.values()) {
-    const [source] = origins;
-    if (role !== 'manifest' || source === undefined) continue;
-    const document = await readDocument(source, descriptor, limits);
-    if (document?.kind !== 'manifest') continue;
-    const { config, layers } = document.manifest;
-    // Of an artifact a layer may be any file, whatever its type says: `oras push` calls them all tar.
-    if (!isConfigType(config.mediaType)) continue;
-    await compressions.check(layers);
-    if (!layers.every((layer) => isLayerType(layer.mediaType))) continue;
-    const subject = `config ${config.digest}`;
-    const { rootfs } = parseConfig(await readBlob(source, config, limits.bytes), { limits, subject });
-    if (rootfs.diff_ids.length === layers.length) {
-      checkDiffIDs(plan, layers, rootfs.diff_ids);
-      continue;
-    }
-    throw new OciTarError('INVALID_MANIFEST', `manifest ${descriptor.digest} has ${layers.length} layers, its config ${rootfs.diff_ids.length} diffIDs`, {
-      side: 'source',
-      subject: descriptor.digest,
-      expected: layers.length,
-      actual: rootfs.diff_ids.length,
-    });
+  const contents = [...plan.contents.values()].filter(({ role }) => role === 'manifest');
+  for (let first = 0; first < contents.length; first += together) {
+    const images = await imagesOf(contents.slice(first, first + together), limits);
+    await prefetch(images.map(({ source, manifest }) => ({ source, descriptor: manifest.config })));
+    for (const image of images) await checkImage(image, plan, compressions, limits);
   }
+}
+
+interface Image {
+  readonly source: ImageStore;
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+}
+
+/** Those of the manifests that are images. Of an artifact a layer may be any file, whatever its type says: `oras push` calls them all tar. */
+async function imagesOf(contents: readonly Content[], limits: JsonLimits): Promise<readonly Image[]> {
+  const placed = contents.flatMap(({ descriptor, origins: [source] }) => (source === undefined ? [] : [{ source, descriptor }]));
+  await prefetch(placed);
+  const images: Image[] = [];
+  for (const { source, descriptor } of placed) {
+    const document = await readDocument(source, descriptor, limits);
+    if (document?.kind === 'manifest' && isConfigType(document.manifest.config.mediaType)) images.push({ source, descriptor, manifest: document.manifest });
+  }
+  return images;
+}
+
+async function checkImage({ source, descriptor, manifest }: Image, plan: Plan, compressions: Compressions, limits: JsonLimits): Promise<void> {
+  const { config, layers } = manifest;
+  await compressions.check(layers);
+  if (!layers.every((layer) => isLayerType(layer.mediaType))) return;
+  const { rootfs } = parseConfig(await readBlob(source, config, limits.bytes), { limits, subject: `config ${config.digest}` });
+  if (rootfs.diff_ids.length === layers.length) return checkDiffIDs(plan, layers, rootfs.diff_ids);
+  throw new OciTarError('INVALID_MANIFEST', `manifest ${descriptor.digest} has ${layers.length} layers, its config ${rootfs.diff_ids.length} diffIDs`, {
+    side: 'source',
+    subject: descriptor.digest,
+    expected: layers.length,
+    actual: rootfs.diff_ids.length,
+  });
 }
 
 /** A layer that is not compressed is its own diffID. */

@@ -8,10 +8,12 @@ export async function eachOf<T>(items: readonly T[], jobs: number, work: (item: 
   let next = 0;
   let failure: { readonly reason: unknown } | undefined;
   const run = async () => {
+    // One for each: past ten listeners on one signal Node warns of a leak.
+    const own = AbortSignal.any([joined]);
     while (next < items.length && failure === undefined) {
       const item = items[next++];
       if (item === undefined) continue;
-      await work(item, joined).catch((reason: unknown) => {
+      await work(item, own).catch((reason: unknown) => {
         failure ??= { reason };
         stop.abort(reason);
       });

@@ -15,8 +15,9 @@ import type { ImageLayer, OpenedImage } from './layers.ts';
 
 export interface FindOptions {
   /**
-   * Whether a layer's digest is checked before anything in it is believed; true by default. It is then read twice, and once to its end, but
-   * where the manifest vouches for its TOC.
+   * Whether a layer is verified before anything in it is believed; true by default. It is then read once to its end, and again up to the
+   * file, but where the manifest vouches for its TOC. Otherwise nothing is read beyond the file, and of several entries of one path in one layer,
+   * which the image-spec forbids, the first is taken in place of the last.
    */
   readonly verify?: boolean;
   readonly signal?: AbortSignal;
@@ -61,8 +62,8 @@ function named(path: string): string {
 
 /**
  * A layer to look for paths in. Where the manifest vouches for its TOC, that is read, and the chunks of what is found; they are verified one by one.
- * Any other blob is hashed once, before the first search: that takes no decompression. Of a layer that is not compressed only headers are
- * read then, and the bytes of what is found.
+ * Any other is verified by the first search. Of a layer that is not compressed, which is hashed first, only headers are read then, and the bytes
+ * of what is found.
  */
 export function layerView(layer: ImageLayer, options: FindOptions = {}): LayerView {
   return hasVoucher(layer.descriptor) ? new VouchedView(layer, options) : wholeView(layer, options);
@@ -101,15 +102,19 @@ function wholeView(layer: ImageLayer, { verify = true, signal }: FindOptions): L
     if (verify) await (checked ??= check(layer, signal));
   };
   if (layerCompression(layer.descriptor.mediaType) === 'none') {
-    return seekableTarView(async () => {
+    const open = async () => {
       await vouchedFor();
       return layer.open();
-    }, signal);
+    };
+    return seekableTarView(open, { last: verify, signal });
   }
-  return tarLayerView(async function* () {
-    await vouchedFor();
-    yield* abortable(layer.readUnverified(), signal);
-  });
+  let isVerified = !verify;
+  // The first search reads to the end of the layer, so that this is all it takes to verify it.
+  const read = async function* (): ByteStream {
+    yield* abortable(isVerified ? layer.readUnverified() : layer.read(), signal);
+    isVerified = true;
+  };
+  return tarLayerView(read, { last: verify });
 }
 
 async function check({ descriptor, open }: ImageLayer, signal: AbortSignal | undefined): Promise<void> {

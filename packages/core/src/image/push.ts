@@ -16,7 +16,7 @@ export type CopyEvent =
   | { readonly type: 'exists'; readonly content: Content };
 
 export interface PushOptions {
-  /** How many blobs move at a time where the target can take several; 3 by default, as in dockerd and containerd. */
+  /** How many blobs move at a time where the target can take several; 3 by default, as in dockerd and containerd; out of a registry as many as it has connections. */
   readonly jobs?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CopyEvent) => void;
@@ -30,11 +30,20 @@ export async function pushAll(session: WriteSession, plan: Plan, options: PushOp
     for (const content of archiveOrder(plan.contents)) await pushOne(session, content, options);
   } else {
     for (const wave of waves(plan.contents)) {
-      await eachOf(wave, options.jobs ?? 3, (content, signal) => pushOne(session, content, { ...options, signal }), options.signal);
+      await eachOf(wave, workers(plan, options), (content, signal) => pushOne(session, content, { ...options, signal }), options.signal);
     }
   }
   for (const image of plan.images) await session.name(image.name, contentOf(plan, image.descriptor));
   for (const { name, descriptor } of plan.referrers) await session.name(name, listedAs(descriptor, contentOf(plan, descriptor)));
+}
+
+/** Where each blob is a request, others are written out and synced while as many as there may be arrive. */
+function workers({ contents }: Plan, { jobs }: PushOptions): number {
+  for (const { origins } of contents.values()) {
+    const { connections } = origins[0] ?? {};
+    return connections === undefined ? (jobs ?? 3) : 2 * Math.min(jobs ?? connections, connections);
+  }
+  return 1;
 }
 
 /** Opens a session on the target, moves the plan into it and ends it; on any failure the session is aborted. */

@@ -27,6 +27,16 @@ export async function readDocument(store: ImageStore, descriptor: Descriptor, li
   return parseDocument(await readBlob(store, descriptor, limits.bytes), descriptor, { limits });
 }
 
+/** So many documents are fetched before they are read one by one: few enough for a place to keep them. */
+export const together = 64;
+
+/** Has each place fetch what is about to be read from it, where each blob is a request. */
+export async function prefetch(wanted: readonly { readonly source: ImageStore; readonly descriptor: Descriptor }[]): Promise<void> {
+  for (const source of new Set(wanted.map((one) => one.source))) {
+    await source.prefetch?.(wanted.filter((one) => one.source === source).map(({ descriptor }) => descriptor));
+  }
+}
+
 /** Raw bytes from the store, or from the descriptor itself where it embeds them. NOT_FOUND when neither has them. */
 export async function openBlob(store: ImageStore, descriptor: Descriptor): ReturnType<ImageStore['open']> {
   try {

@@ -22,6 +22,8 @@ export interface ImageStore {
   readonly name: string;
   /** Set where the images are kept in another form than OCI's, so that their manifests are made up while they are read. */
   readonly format?: 'docker-archive';
+  /** Set where each blob costs a request: how many of these are under way at a time. */
+  readonly connections?: number;
   images(): AsyncIterable<NamedImage>;
   /** The bytes of the index that lists the images, as they are written. Absent where there is none. */
   index?(): Promise<Uint8Array>;
@@ -29,6 +31,8 @@ export interface ImageStore {
   resolve(reference: string): Promise<NamedImage>;
   /** Raw, unverified bytes of a blob. NOT_FOUND; SIZE_MISMATCH where the medium already knows better. */
   open(blob: Descriptor): Promise<ByteSource>;
+  /** Fetches small blobs that are about to be opened, several at a time. Never fails: `open` does, later. Absent where that would win nothing. */
+  prefetch?(blobs: readonly Descriptor[]): Promise<void>;
   /**
    * What refers to this content here, with artifactType and annotations as the distribution-spec's referrers API gives them, sorted by
    * digest; one that is listed and absent is given too. SIZE_MISMATCH for one that says another size of its subject; errors of damaged ones.

@@ -15,7 +15,7 @@ import { isContentFault } from './fault.ts';
 import type { Content, Gap, Plan } from './plan.ts';
 import { chosenChildren, describedBy } from './platform-choice.ts';
 import type { PlatformChoice } from './platform-choice.ts';
-import { openBlob, readBlob, readDocument } from './read.ts';
+import { openBlob, readBlob, readDocument, together } from './read.ts';
 import type { ImageStore, NamedImage } from './store.ts';
 import { failureOf } from './walk-failure.ts';
 
@@ -180,11 +180,12 @@ export class Walk {
     };
     // What only describes an image comes after all images, since it goes where its image goes.
     for (const turn of images ? [false, true] : [undefined]) {
-      for (const [position, child] of children.entries()) {
-        if (turn !== undefined && companion(child.descriptor) !== turn) continue;
-        // Where all is asked for, all that is missing is to be told of.
-        const orphaned = turn === true && platforms !== 'all' && !moving.has(describedBy(child.descriptor) ?? '');
-        if (!wanted[position] || orphaned) {
+      const due = [...children.entries()].filter(([, child]) => turn === undefined || companion(child.descriptor) === turn);
+      // Where all is asked for, all that is missing is to be told of.
+      const orphaned = (child: Descriptor) => turn === true && platforms !== 'all' && !moving.has(describedBy(child) ?? '');
+      for (const [count, [position, child]] of due.entries()) {
+        if (count % together === 0) await this.#source.prefetch?.(due.slice(count, count + together).flatMap(([at, { descriptor: next }]) => (wanted[at] && !orphaned(next) ? [next] : [])));
+        if (!wanted[position] || orphaned(child.descriptor)) {
           parts.set(position, leaveOut(child.descriptor, wanted[position] ? 'orphaned' : 'filtered'));
           continue;
         }

@@ -13,43 +13,51 @@ import { SeekingReader } from './find-seeking.ts';
 /** Hardlinks to hardlinks are followed so far inside one layer; each costs one more reading of its head. */
 const mostLinks = 40;
 
+/** Which of several entries of one path counts; the image-spec has no such layers. */
+export interface ViewOptions {
+  /** The last one, as when they are unpacked in their order: the layer is read to its end, then up to what is looked for. By default the first one. */
+  readonly last?: boolean;
+}
+
 /**
  * Looks for paths in a layer that is a plain tar, by reading it from its start up to what is looked for; `open` is called for each
- * search. Of several entries of one path the first is taken.
+ * search.
  */
-export function tarLayerView(open: () => ByteStream): LayerView {
-  return new TarLayer(async () => new LayerReader(open(), defaultMergeLimits));
+export function tarLayerView(open: () => ByteStream, options: ViewOptions = {}): LayerView {
+  return new TarLayer(async () => new LayerReader(open(), defaultMergeLimits), options);
 }
 
 /** The same for a tar at rest: only headers are read, and the body of what is found. */
-export function seekableTarView(open: () => Promise<ByteSource>, signal?: AbortSignal): LayerView {
-  return new TarLayer(async () => new SeekingReader(await open(), defaultMergeLimits.headerBytes, signal));
+export function seekableTarView(open: () => Promise<ByteSource>, options: ViewOptions & { readonly signal?: AbortSignal | undefined } = {}): LayerView {
+  return new TarLayer(async () => new SeekingReader(await open(), defaultMergeLimits.headerBytes, options.signal), options);
 }
 
 /** The entries of a layer, one after the other; their bytes are good until the next one is asked for. */
 export type EntryReader = Pick<LayerReader, 'next' | 'run' | 'close'>;
 
 /** The same for whatever else knows the entries of a layer, in its order; `open` is called for each search. */
-export function entriesView(open: () => Promise<EntryReader>): LayerView {
-  return new TarLayer(open);
+export function entriesView(open: () => Promise<EntryReader>, options: ViewOptions = {}): LayerView {
+  return new TarLayer(open, options);
 }
 
 class TarLayer implements LayerView {
   readonly #open: () => Promise<EntryReader>;
+  readonly #last: boolean;
   #reader: EntryReader | undefined;
 
-  constructor(open: () => Promise<EntryReader>) {
+  constructor(open: () => Promise<EntryReader>, { last = false }: ViewOptions) {
     this.#open = open;
+    this.#last = last;
   }
 
   async lookup(path: LayerPath, options: LookupOptions = {}): Promise<LayerFinding> {
-    const search = new PathSearch(path, options);
-    const last = await this.#search((entry) => search.take(entry));
-    if (last === undefined || !search.isFound) {
+    const search = new PathSearch(path, { ...options, last: this.#last });
+    const stopped = await this.#search((entry) => search.take(entry));
+    if (search.foundAt === undefined) {
       await this.close();
       return search.finding();
     }
-    return { ...search.finding(), entry: await this.#withoutLinks(last) };
+    return { ...search.finding(), entry: await this.#withoutLinks(stopped ?? (await this.#at(search.foundAt))) };
   }
 
   async close(): Promise<void> {
@@ -74,6 +82,13 @@ class TarLayer implements LayerView {
     }
   }
 
+  /** The entry at an offset at which one was found before. */
+  async #at(offset: number): Promise<TarEntry> {
+    const entry = await this.#search((other) => other.offset >= offset);
+    if (entry?.offset === offset) return entry;
+    throw new OciTarError('INVALID_TAR', 'the layer has changed while it was read', { side: 'source', offset });
+  }
+
   /** A hardlink's target comes before it; where it does not, it is in a layer below. */
   async #withoutLinks(found: TarEntry): Promise<FoundEntry> {
     // The bytes of an entry are good only until another is read.
@@ -81,15 +96,22 @@ class TarLayer implements LayerView {
     for (let count = 0; entry.type === 'hardlink'; count++) {
       const target = layerPath(entry.linknameBytes);
       if (count === mostLinks) throw tooManyLinks(target);
-      const { offset } = entry;
-      const before: TarEntry | undefined = await this.#search((other) => other.offset >= offset || (layerPath(other.pathBytes) === target && other.type !== 'directory'));
-      if (before === undefined || before.offset >= offset) {
+      const before = await this.#before(entry.offset, target);
+      if (before === undefined) {
         await this.close();
         break;
       }
       entry = before;
     }
     return this.#entryOf(entry);
+  }
+
+  /** What is no directory at a path, from entries before an offset only. */
+  async #before(offset: number, path: LayerPath): Promise<TarEntry | undefined> {
+    const search = new PathSearch(path, { asTarget: true, last: this.#last });
+    const stopped = await this.#search((other) => other.offset >= offset || search.take(other));
+    if (search.foundAt === undefined || search.isDirectory) return undefined;
+    return stopped?.offset === search.foundAt ? stopped : this.#at(search.foundAt);
   }
 
   #entryOf(entry: TarEntry): FoundEntry {

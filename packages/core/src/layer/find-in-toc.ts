@@ -13,7 +13,7 @@ import type { LayerView } from './find.ts';
 
 /** Looks for paths in a layer by its TOC: of the layer itself nothing is read but the chunks of the file that is found. */
 export function tocLayerView(open: () => Promise<SeekableLayer>, signal?: AbortSignal): LayerView {
-  return entriesView(async () => tocEntries(await open(), signal));
+  return entriesView(async () => tocEntries(await open(), signal), { last: true });
 }
 
 /** The entries of a layer as its TOC has them, in the order of the tar; their content is verified chunk by chunk. */

@@ -78,7 +78,9 @@ class LayoutSession implements WriteSession {
       throw new OciTarError('UNSUPPORTED', `${this.#driver.name} has no place for blobs that are not planned yet`, { side: 'target' });
     }
     await pump(bytes, writer, this.#pumpOptions());
-    const sealed = await writer.seal(expected);
+    const sealed = await writer.seal(expected).catch((error: unknown) => {
+      throw commitFailure(error, this.#signal);
+    });
     const earlier = this.#staged.get(sealed.digest);
     if (earlier === undefined) {
       this.#staged.set(sealed.digest, sealed);

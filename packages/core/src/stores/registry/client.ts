@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OciTarError, isOciTarError } from '../../errors.ts';
 import { Authenticator } from './auth.ts';
@@ -41,6 +42,8 @@ export class RegistryClient {
   constructor(registry: string, endpoint: Endpoint, options: RegistryOptions) {
     this.endpoint = endpoint;
     this.#options = options;
+    // Each request under way listens to it.
+    if (options.signal !== undefined) setMaxListeners(0, options.signal);
     this.#transport = new Transport(endpoint, options);
     this.#auth = new Authenticator(registry, this.#transport, options);
   }

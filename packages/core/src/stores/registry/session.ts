@@ -93,6 +93,7 @@ export class RegistrySession implements WriteSession {
   }
 }
 
-function isDocument(mediaType: string): boolean {
+/** Whether a registry keeps this as a manifest, not as a blob. */
+export function isDocument(mediaType: string): boolean {
   return isManifestType(mediaType) || isIndexType(mediaType);
 }

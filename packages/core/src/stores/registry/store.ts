@@ -1,23 +1,22 @@
-import { bytesSource } from '../../bytes/source.ts';
+import { verified } from '../../bytes/digest.ts';
+import { bytesSource, collect } from '../../bytes/source.ts';
 import { OciTarError } from '../../errors.ts';
 import { eachOf } from '../../image/each.ts';
 import type { ImageStore } from '../../image/store.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { isDigest } from '../../spec/digest.ts';
-import { isIndexType, isManifestType } from '../../spec/media-type.ts';
 import { formatReference, parseReference, repositoryOf, withDefaultTag } from '../../spec/reference.ts';
 import type { Reference } from '../../spec/reference.ts';
 import { blobSource } from './blobs.ts';
 import { textsOf } from './listing.ts';
 import { deleteManifest, fetchManifest, resolveManifest } from './manifests.ts';
+import { defaultConnections } from './options.ts';
 import type { RegistryOptions } from './options.ts';
+import { Recent } from './recent.ts';
 import { referrersOf } from './referrers.ts';
 import { RegistryHosts, Repository } from './repository.ts';
-import { RegistrySession } from './session.ts';
+import { RegistrySession, isDocument } from './session.ts';
 import type { RegistryOrigin } from './session.ts';
-
-/** So many tags are looked up at a time. */
-const together = 6;
 
 const origins = new WeakMap<ImageStore, RegistryOrigin>();
 
@@ -28,13 +27,25 @@ const origins = new WeakMap<ImageStore, RegistryOrigin>();
 export function registryStore(repository: string, options: RegistryOptions = {}): ImageStore {
   const hosts = new RegistryHosts(parseReference(repository).domain, options);
   const place = new Repository(hosts, parseReference(repository));
+  const recent = new Recent();
+  const documentAt = async (blob: Descriptor): Promise<Uint8Array> => {
+    const { descriptor, bytes } = await fetchManifest(place, blob.digest, options);
+    if (descriptor.size !== blob.size) throw new OciTarError('SIZE_MISMATCH', `manifest ${blob.digest} has ${descriptor.size} bytes, expected ${blob.size}`, { side: 'source', expected: blob.size, actual: descriptor.size, subject: blob.digest });
+    recent.add(blob.digest, bytes);
+    return bytes;
+  };
+  const fetched = async (blob: Descriptor): Promise<void> => {
+    if (isDocument(blob.mediaType)) await documentAt(blob);
+    else recent.add(blob.digest, await collect(verified(blobSource(place, blob, options).read(), blob), blob.size, blob.digest));
+  };
   const store: ImageStore = {
     name: place.name,
+    connections: options.connections ?? defaultConnections,
     async *images() {
       const tags: string[] = [];
       for await (const tag of tagsOf(place)) tags.push(tag);
       const found = new Map<string, Descriptor>();
-      await eachOf(tags, together, async (tag) => void found.set(tag, await resolveManifest(place, tag, options)), options.signal);
+      await eachOf(tags, options.connections ?? defaultConnections, async (tag) => void found.set(tag, await resolveManifest(place, tag, options)), options.signal);
       for (const tag of tags) {
         const descriptor = found.get(tag);
         if (descriptor !== undefined) yield { name: `${place.name}:${tag}`, descriptor };
@@ -45,10 +56,14 @@ export function registryStore(repository: string, options: RegistryOptions = {})
       return { ...(name === undefined ? {} : { name }), descriptor: await resolveManifest(place, target, options) };
     },
     async open(blob) {
-      if (!isManifestType(blob.mediaType) && !isIndexType(blob.mediaType)) return blobSource(place, blob, options);
-      const { descriptor, bytes } = await fetchManifest(place, blob.digest, options);
-      if (descriptor.size === blob.size) return bytesSource(bytes);
-      throw new OciTarError('SIZE_MISMATCH', `manifest ${blob.digest} has ${descriptor.size} bytes, expected ${blob.size}`, { side: 'source', expected: blob.size, actual: descriptor.size, subject: blob.digest });
+      const kept = recent.get(blob.digest);
+      if (kept?.byteLength === blob.size) return bytesSource(kept);
+      return isDocument(blob.mediaType) ? bytesSource(await documentAt(blob)) : blobSource(place, blob, options);
+    },
+    async prefetch(blobs) {
+      const missing = blobs.filter((blob) => Recent.takes(blob) && recent.get(blob.digest) === undefined);
+      // What fails is told of when it is read.
+      await eachOf(missing, options.connections ?? defaultConnections, (blob) => fetched(blob).catch(() => {}), options.signal);
     },
     // What would cost a request for each manifest is not looked up on the way.
     async *referrers(subject, { quick } = {}) {
