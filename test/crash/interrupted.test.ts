@@ -250,7 +250,7 @@ describe('an output that takes nothing more', () => {
 });
 
 describe('a process whose work is interrupted', () => {
-  it('comes to its end by itself, also where it hashes on threads', { timeout: 30_000 }, () =>
+  it('comes to its end by itself, also where it hashes on threads', { timeout: 180_000 }, () =>
     inFolder(async (folder) => {
       await prepared(folder);
       await writeArchive(join(folder, 'big.tar'), { name: imageName, layers: [{ big: large.repeat(15) }] });

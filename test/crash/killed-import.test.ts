@@ -209,7 +209,7 @@ class StoppingDriver implements ImageDriver {
 }
 
 describe(`an export that is killed (seed ${seed})`, () => {
-  it('never leaves a partial file under the name of its output', { timeout: 60_000 }, () =>
+  it('never leaves a partial file under the name of its output', { timeout: 180_000 }, () =>
     inFolder(async (folder) => {
       const script = await scriptOf(folder, exporting);
       const archive = join(folder, 'in.tar');

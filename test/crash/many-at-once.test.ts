@@ -50,7 +50,7 @@ async function soundAndClean(path: string): Promise<ReadonlyMap<string | undefin
 }
 
 describe('eight processes', () => {
-  it('that import into one new store lose nothing, also where they share blobs and a name', { timeout: 60_000 }, () =>
+  it('that import into one new store lose nothing, also where they share blobs and a name', { timeout: 180_000 }, () =>
     inFolder(async (folder) => {
       const script = await scriptOf(
         folder,
@@ -78,7 +78,7 @@ describe('eight processes', () => {
       expect(await soundBlobs(path)).toBe(5 + 2 * processes * 3);
     }));
 
-  it('that tag, remove, list and verify in one store lose no name and see no half-written index', { timeout: 60_000 }, () =>
+  it('that tag, remove, list and verify in one store lose no name and see no half-written index', { timeout: 180_000 }, () =>
     inFolder(async (folder) => {
       const script = await scriptOf(
         folder,

@@ -98,7 +98,7 @@ describe(`prune, beside imports of the same and of other images (seed ${seed})`,
       expect(await soundBlobs(store)).toBe(kept);
     }));
 
-  it('removes what killed imports left', { timeout: 60_000 }, () =>
+  it('removes what killed imports left', { timeout: 180_000 }, () =>
     inFolder(async (folder) => {
       const path = await scriptOf(folder, script);
       const [archive = ''] = await archivesIn(folder, 1);

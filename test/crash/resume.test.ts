@@ -43,7 +43,7 @@ if (way === 'pipe') {
 `;
 
 describe('an import that was killed', () => {
-  it.each(['file', 'pipe'])('is continued by the next one: what was there is not written again (from a %s)', { timeout: 60_000 }, (way) =>
+  it.each(['file', 'pipe'])('is continued by the next one: what was there is not written again (from a %s)', { timeout: 180_000 }, (way) =>
     inFolder(async (folder) => {
       const path = await scriptOf(folder, script);
       const archive = join(folder, 'in.tar');

@@ -307,7 +307,7 @@ describe('many processes', () => {
   const increments = 50;
   const kills = 24;
 
-  it('lose no increment and never hang, though some are killed inside and around the lock', { timeout: 60_000 }, async () => {
+  it('lose no increment and never hang, though some are killed inside and around the lock', { timeout: 180_000 }, async () => {
     const script = await bundled(
       root,
       `import { readFileSync, renameSync, writeFileSync } from 'node:fs';

@@ -20,11 +20,11 @@ let peers: Awaited<ReturnType<typeof startPeers>>;
 beforeAll(async () => {
   directory = await temporaryDirectory();
   [samples, peers] = await Promise.all([makeSamples(directory), startPeers(directory)]);
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await peers.stop();
   await rm(directory, { recursive: true, force: true });
-}, 60_000);
+}, 180_000);
 
 /** What the documentation promises is what is asserted here. */
 const table = documentedTable('from');
@@ -53,7 +53,7 @@ function keptOf(written: Written, images: readonly HandedImage[], got: readonly 
 }
 
 for (const writer of writers) {
-  describe(`what ${titled(writer)} writes`, { timeout: 60_000 }, () => {
+  describe(`what ${titled(writer)} writes`, { timeout: 180_000 }, () => {
     const missing = lackingTool(writer.tool);
     let own: string;
     let written: Written;
@@ -66,7 +66,7 @@ for (const writer of writers) {
       const store = await received(writer, path, own);
       const images = await handedImages(store);
       handed = { store, images, sparse: writer.sparse === true, archive: await exported(own, store, images.map(({ name }) => name)) };
-    }, 60_000);
+    }, 180_000);
 
     it('is imported by us, verified and exported', ({ skip }) => {
       skip(missing !== undefined, missing);

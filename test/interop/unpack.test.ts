@@ -64,7 +64,7 @@ beforeAll(async () => {
   await mkdir(bundle, { recursive: true });
   for (const [name, text] of files) await writeFile(join(bundle, name), text);
   await copyFile(join(root, 'packages/cli/package.json'), join(shared, 'cli/package.json'));
-}, 60_000);
+}, 180_000);
 afterAll(() => rm(shared, { recursive: true, force: true }));
 
 /** A line for each path, with all that can be told of it; of a directory the size and the links are the file system's own. */

@@ -12,7 +12,7 @@ console.log(server.url);
 `;
 
 describe('a registry that is killed', () => {
-  it('keeps what it said it had taken, shows nothing half-written, and goes on after a new start', { timeout: 30_000 }, async () => {
+  it('keeps what it said it had taken, shows nothing half-written, and goes on after a new start', { timeout: 180_000 }, async () => {
     await inFolder(async (folder) => {
       const [script, path] = [await scriptOf(folder, source), join(folder, 'store')];
       const first = new Child(script, path);

@@ -19,7 +19,7 @@ console.log('imported');
 await target.close();
 `;
 
-it('an import that is killed at any moment leaves a store that verifies, and a later one and a prune leave no trace of it', { timeout: 60_000 }, async () => {
+it('an import that is killed at any moment leaves a store that verifies, and a later one and a prune leave no trace of it', { timeout: 180_000 }, async () => {
   await inFolder(async (folder) => {
     const script = await scriptOf(folder, importing);
     const archive = join(folder, 'in.tar');

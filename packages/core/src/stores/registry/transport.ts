@@ -57,6 +57,8 @@ export class Transport {
       dispatcher: url.origin === this.#endpoint.base.origin || hostnameOf(url.host) === hostnameOf(this.#endpoint.base.host) ? own : other,
       ...(sent === undefined ? {} : { body: sent.body }),
       ...(signal === undefined ? {} : { signal }),
+      // undici closes the connection after a HEAD otherwise, and a push asks by HEAD for each blob.
+      ...(method === 'HEAD' ? { reset: false } : {}),
     }).catch((error: unknown) => {
       const failed = sent?.failure();
       throw failed === undefined ? new ConnectionError(connectionFailure(error, url, signal), mayPass(error), speaksNoTls(error)) : failed.reason;
