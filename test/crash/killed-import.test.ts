@@ -1,11 +1,11 @@
-import { cp, readFile, readdir, stat, utimes } from 'node:fs/promises';
+import { cp, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importImages, localStore, memoryDriver, openArchive, verifyImages, layoutStore } from '@oci-tar/core';
 import type { ImageDriver } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { soundBlobs } from '../hostile/attempt.ts';
 import { addImages, listed } from '../support/images.ts';
-import { Child, inFolder, random, readJson, scriptOf, writeArchive } from './processes.ts';
+import { Child, ageOwnerless, inFolder, random, readJson, scriptOf, writeArchive } from './processes.ts';
 
 /** Another seed kills at other moments: OCI_TAR_KILL_SEED=7. */
 const seed = Number(process.env['OCI_TAR_KILL_SEED'] ?? Date.now() % 100_000);
@@ -153,17 +153,6 @@ async function completes(path: string, archive: string, fresh: boolean): Promise
   expect((await verifyImages(store, images)).problems).toEqual([]);
   await store.close();
   expect((await readdir(path)).sort()).toEqual(['blobs', 'index.json', 'oci-layout']);
-}
-
-/** A process that was killed between making a file and writing its owner into it is known to be gone by the age only. */
-async function ageOwnerless(path: string): Promise<void> {
-  const own = join(path, '.oci-tar');
-  const when = Date.now() / 1000 - 3700;
-  for (const entry of await readdir(own, { recursive: true, withFileTypes: true }).catch(() => [])) {
-    const file = join(entry.parentPath, entry.name);
-    const owned = entry.isDirectory() ? (await stat(join(file, 'owner')).catch(() => undefined)) !== undefined : (await readFile(file, 'utf8')).endsWith('}');
-    if (!owned) await utimes(file, when, when);
-  }
 }
 
 /** Stops for ever after so many steps that change something, as a process does that is killed there. */

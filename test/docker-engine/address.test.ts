@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { chmodSync, chownSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { has } from '../interop/peers/tool.ts';
 import { dockerEngineStore } from '@oci-tar/core';
 import { engineAddress } from '../../packages/core/src/stores/docker-engine/address.ts';
 import { connectionFailure } from '../../packages/core/src/stores/docker-engine/failure.ts';
@@ -83,7 +84,8 @@ describe('where the engine is', () => {
 });
 
 describe('an engine behind TLS', () => {
-  it('is trusted by its authority alone, and shown the certificate of DOCKER_CERT_PATH', async () => {
+  it('is trusted by its authority alone, and shown the certificate of DOCKER_CERT_PATH', async ({ skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
     const certs = folder();
     const subject = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1'];
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject, '-keyout', join(certs, 'key.pem'), '-out', join(certs, 'cert.pem')], { stdio: 'ignore' });

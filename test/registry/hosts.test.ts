@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isLoopback } from '../../packages/core/src/stores/registry/endpoint.ts';
+import { has } from '../interop/peers/tool.ts';
 import { fail } from '../support/registry-server.ts';
 import type { RegistryServer } from '../support/registry-server.ts';
 import { keeping, pull, pushed, withRegistry } from './support.ts';
@@ -15,6 +16,7 @@ let directory: string;
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'oci-tar-hosts-'));
+  if (!has('openssl')) return;
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-keyout', join(directory, 'key.pem'), '-out', join(directory, 'cert.pem')], { stdio: 'ignore' });
 });
 
@@ -43,17 +45,20 @@ async function withTls(server: RegistryServer, work: (host: string, shown: reado
 }
 
 describe('TLS', () => {
-  it('is demanded, and an authority that is not known refused, with a hint', () =>
-    withRegistry({}, async (server) => {
+  it('is demanded, and an authority that is not known refused, with a hint', ({ skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    return withRegistry({}, async (server) => {
       await pushed(server);
       await withTls(server, async (host) => {
         await expect(pull(`${host}/team/app:1`)).rejects.toMatchObject({ code: 'REGISTRY', details: { hint: expect.stringContaining('--ca') as string } });
         await pull(`${host}/team/app:1`, { caFile: join(directory, 'cert.pem') });
       });
-    }));
+    });
+  });
 
-  it("takes authorities and a client's certificate from a folder, as docker's certs.d", () =>
-    withRegistry({}, async (server) => {
+  it("takes authorities and a client's certificate from a folder, as docker's certs.d", ({ skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    return withRegistry({}, async (server) => {
       await pushed(server);
       const certDir = join(directory, 'certs');
       mkdirSync(certDir);
@@ -68,7 +73,8 @@ describe('TLS', () => {
       );
       rmSync(join(certDir, 'me.key'));
       await expect(pull(`${server.host}/team/app:1`, { certDir })).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    }));
+    });
+  });
 
   it('is not done without where it was not asked to be', () =>
     withRegistry({}, async (server) => {

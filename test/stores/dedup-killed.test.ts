@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { dedupStore, verifyImages } from '@oci-tar/core';
 import { expect, it } from 'vitest';
-import { Child, inFolder, random, scriptOf, writeArchive } from '../crash/processes.ts';
+import { Child, ageOwnerless, inFolder, random, scriptOf, writeArchive } from '../crash/processes.ts';
 import { listed } from '../support/images.ts';
 
 /** Another seed kills at other moments: OCI_TAR_KILL_SEED=7. */
@@ -50,6 +50,7 @@ it('an import that is killed at any moment leaves a store that verifies, and a l
       await store.close();
     }
     expect(killed).toBeGreaterThan(0);
+    await ageOwnerless(place);
     expect(await new Child(script, place, archive).exited).toBe(0);
     const store = dedupStore(place);
     await store.prune?.();

@@ -31,7 +31,7 @@ export async function goProgram(name: string): Promise<string> {
   if (existsSync(executable)) return executable;
   const building = await mkdtemp(join(folder, 'build-'));
   try {
-    await run('go', ['build', '-o', join(building, name), join(source, 'main.go')], { GO111MODULE: 'off', GOPATH: gopath, GOCACHE: join(folder, 'cache'), GOFLAGS: '' });
+    await run('go', ['build', '-o', join(building, name), join(source, 'main.go')], { GO111MODULE: 'off', GOPATH: gopath, GOCACHE: join(folder, 'cache'), GOFLAGS: '', CGO_ENABLED: '0' });
     await rename(join(building, name), executable);
     return executable;
   } finally {

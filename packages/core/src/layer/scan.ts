@@ -94,7 +94,11 @@ export class LayerReader {
   async #end(group: Group | undefined): Promise<undefined> {
     if (group?.kind === 'invalid') {
       const rest = await this.#reader.peek(2 * blockSize);
-      if (rest.length === 2 * blockSize || !isZero(rest)) throw group.error;
+      if (rest.length === 2 * blockSize || !isZero(rest)) {
+        // Where the layer is damaged, its digest says so in the end, and that says more.
+        await this.#rest();
+        throw group.error;
+      }
     }
     await this.#rest();
     return undefined;

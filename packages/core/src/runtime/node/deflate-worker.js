@@ -5,6 +5,9 @@ import { crc32, deflateRawSync } from 'node:zlib';
 /** Most members of seekable layers come to less than this, so that zlib needs no second buffer. */
 const outputSize = 64 * 1024;
 
+/** As in `deflate.ts`, which says why. */
+const memLevel = 6;
+
 /** @typedef {{ input: Uint8Array, output: Uint8Array }} Memory */
 /** @typedef {{ lane: number, memory?: Memory, jobs: { level: number, length: number }[] }} Batch */
 
@@ -18,7 +21,7 @@ parentPort?.on('message', (/** @type {Batch} */ { lane, memory, jobs }) => {
   let to = 0;
   const results = jobs.map(({ level, length }) => {
     const bytes = input.subarray(from, from + length);
-    const data = deflateRawSync(bytes, { level, memLevel: 8, chunkSize: outputSize });
+    const data = deflateRawSync(bytes, { level, memLevel, chunkSize: outputSize });
     output.set(data, to);
     from += length;
     to += data.length;

@@ -87,23 +87,33 @@ export class ZlibRun {
   }
 }
 
-/** Compresses a stream with one run: while a piece is worked on in zlib's thread, the next one is fetched. */
+/**
+ * Compresses a stream with one run: while a piece is worked on in zlib's thread, the next one is fetched. Pieces are gathered up to
+ * `pieceSize` bytes: after each one the thread waits until this one has time for it.
+ */
 export async function* compressWith(
   run: ZlibRun,
   bytes: AsyncIterable<Uint8Array>,
   finish: () => AsyncIterable<Uint8Array>,
+  pieceSize = 0,
 ): AsyncGenerator<Uint8Array, void, void> {
   const iterator = bytes[Symbol.asyncIterator]();
   let exhausted = false;
   const fetch = async (): Promise<Uint8Array | undefined> => {
+    const parts: Uint8Array[] = [];
     try {
-      const next = await iterator.next();
-      exhausted = next.done === true;
-      return next.done === true ? undefined : next.value;
+      for (let size = 0; !exhausted && (parts.length === 0 || size < pieceSize); ) {
+        const next = await iterator.next();
+        exhausted = next.done === true;
+        if (next.done === true) break;
+        parts.push(next.value);
+        size += next.value.length;
+      }
     } catch (error) {
       exhausted = true;
       throw error;
     }
+    return parts.length > 1 ? Buffer.concat(parts) : parts[0];
   };
   try {
     let piece = await fetch();

@@ -76,7 +76,7 @@ export class Authenticator {
     const trusted = mayTrustRealm(realm, this.#registry, this.#options);
     if (!trusted && credential !== undefined) this.#untrusted = realm.host;
     const asked = challenge.parameters['scope'];
-    return fetchToken(this.#transport, realm, challenge, scopes.length === 0 && asked !== undefined ? [asked] : scopes, trusted ? credential : undefined, signal);
+    return fetchToken(this.#transport, this.#registry, realm, challenge, scopes.length === 0 && asked !== undefined ? [asked] : scopes, trusted ? credential : undefined, signal);
   }
 
   #credentialFor(repository: string | undefined): Promise<Credential | undefined> {

@@ -40,7 +40,7 @@ export function blobSource(repository: Repository, { digest, size }: Pick<Descri
         } catch (error) {
           idle = at > before ? 0 : idle + 1;
           if (!isCut(error) || idle > (options.retries ?? defaultRetries)) throw failureOf(error);
-          await sleep(Math.min(100 * 2 ** idle, 5_000));
+          await sleep(Math.min(100 * 2 ** idle, 5_000), undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
         }
       }
     },

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OciTarError, isOciTarError } from '../../errors.ts';
 import { Authenticator } from './auth.ts';
 import type { Endpoint } from './endpoint.ts';
-import { answerFailure, failureLimit } from './failure.ts';
+import { answerFailure, failureLimit, passes } from './failure.ts';
 import { defaultRetries } from './options.ts';
 import type { RegistryOptions } from './options.ts';
 import { ConnectionError, Transport, failureOf } from './transport.ts';
@@ -63,7 +63,7 @@ export class RegistryClient {
         await sleep(wait, undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted());
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error;
-        if (!error.mayPass || attempt >= retries || signal?.aborted === true) throw error.failure;
+        if (!error.mayPass || attempt >= retries || signal?.aborted === true) throw isOciTarError(error.failure) ? this.#auth.explain(error.failure) : error.failure;
         await sleep(backoff(attempt), undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted());
       }
     }
@@ -99,9 +99,10 @@ export class RegistryClient {
     let { method } = request;
     let { body } = request;
     let url = from;
-    const own = (await this.#base)?.origin ?? this.endpoint.base.origin;
+    const base = (await this.#base) ?? this.endpoint.base;
+    checkTls(base, from);
     for (let count = 0; ; count++) {
-      const home = url.origin === own;
+      const home = url.origin === base.origin;
       const headers = { 'user-agent': 'oci-tar', ...request.headers, ...(home ? this.endpoint.headers : {}), ...(home && authorization !== undefined ? { authorization } : {}) };
       const answer = await this.#transport.send({ method, url, headers, ...(body === undefined ? {} : { body }), signal: request.signal });
       const location = [301, 302, 303, 307, 308].includes(answer.status) ? answer.header('location') : undefined;
@@ -109,9 +110,7 @@ export class RegistryClient {
       await answer.discard();
       if (count === mostRedirects) throw new OciTarError('REGISTRY', `${from.host} sends us from one address to the next`, { subject: from.host });
       const next = locationOf(location, url);
-      if (url.protocol === 'https:' && next.protocol !== 'https:') {
-        throw new OciTarError('REGISTRY', `${from.host} sends us on to ${next.host}, which speaks no TLS`, { subject: next.host });
-      }
+      checkTls(url, next);
       // As browsers and Go do: 303, and 301 and 302 of what is no reading, become a reading.
       if (answer.status === 303 || (answer.status < 307 && method !== 'GET' && method !== 'HEAD')) [method, body] = ['GET', undefined];
       url = next;
@@ -158,8 +157,9 @@ export function locationOf(location: string, from: URL): URL {
   throw new OciTarError('REGISTRY', `${from.host} gave an address that is none`, { subject: from.host });
 }
 
-function passes(status: number): boolean {
-  return status === 408 || status === 429 || (status >= 500 && status !== 501);
+/** Neither a redirect nor the address of an upload leads from TLS to plain HTTP. */
+function checkTls(from: URL, to: URL): void {
+  if (from.protocol === 'https:' && to.protocol !== 'https:') throw new OciTarError('REGISTRY', `${from.host} sends us on to ${to.host}, which speaks no TLS`, { subject: to.host });
 }
 
 function waitFor(answer: HttpAnswer, attempt: number): number {

@@ -6,13 +6,18 @@ import { shownUrl } from './endpoint.ts';
 /** What a server says went wrong may be so long, in bytes. */
 export const failureLimit = 64 * 1024;
 
-/** The error of an answer, with what the registry says of it (distribution-spec, "Error Codes"). */
-export function answerFailure(method: string, url: URL, status: number, body: string): OciTarError {
+/** Whether a request may be sent again after such an answer. */
+export function passes(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501);
+}
+
+/** The error of an answer, with what the registry says of it (distribution-spec, "Error Codes"). `registry` is what one logs in to. */
+export function answerFailure(method: string, url: URL, status: number, body: string, registry = url.host): OciTarError {
   const said = messagesIn(body);
   const { hostname, host } = url;
   const message = `${host} answered ${status} to ${method} ${url.pathname}${said === '' ? '' : `: ${said}`}`;
   const code = codeOf(status);
-  const hint = hintFor(status, host);
+  const hint = hintFor(status, registry);
   return new OciTarError(code, message, { subject: shownUrl(url), actual: status, ...(hint === undefined ? {} : { hint }), cause: { status, hostname } });
 }
 
@@ -23,8 +28,8 @@ function codeOf(status: number): ErrorCode {
   return status === 408 || status === 504 ? 'TIMEOUT' : 'REGISTRY';
 }
 
-function hintFor(status: number, host: string): string | undefined {
-  if (status === 401) return `Log in first: oci-tar login ${host}`;
+function hintFor(status: number, registry: string): string | undefined {
+  if (status === 401) return `Log in first: oci-tar login ${registry}`;
   if (status === 429) return 'The registry limits how often it may be asked: wait, or log in.';
   return undefined;
 }
@@ -47,18 +52,18 @@ function textOf(error: unknown): string {
   return [code, message].filter((text) => text !== '').join(' ');
 }
 
-/** The error of a request that got no whole answer. Ours and aborts pass unchanged. */
-export function connectionFailure(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
+/** The error of a request that got no whole answer, perhaps through a proxy. Ours and aborts pass unchanged. */
+export function connectionFailure(error: unknown, url: URL, signal: AbortSignal | undefined, proxy?: string): unknown {
   if (signal?.aborted === true) return signal.reason;
   if (!(error instanceof Error) || error instanceof OciTarError) return error;
   const code = connectionCode(error);
-  const details = { subject: shownUrl(url), cause: error };
+  const details = { subject: shownUrl(url), cause: error, ...(proxy === undefined ? {} : { hint: `It was asked through the proxy ${new URL(proxy).host}, but for what NO_PROXY says.` }) };
   if (timeoutCodes.includes(code)) return new OciTarError('TIMEOUT', `${url.host} did not answer in time`, details);
   const refusal = refusals[code];
   if (refusal !== undefined) return new OciTarError('REGISTRY', `${url.host} cannot be reached: ${refusal}`, details);
+  if (speaksNoTls(error)) return new OciTarError('REGISTRY', `${url.host} speaks no TLS`, { ...details, hint: 'If that is meant to be so, add --plain-http.' });
   if (isTlsCode(code)) {
-    const hint = speaksNoTls(error) ? 'It speaks no TLS: if that is meant to be so, add --plain-http.' : 'Give the authority that signed it with --ca FILE.';
-    return new OciTarError('REGISTRY', `${url.host} is not trusted: ${error.message.split('\n', 1)[0] ?? code}`, { ...details, hint });
+    return new OciTarError('REGISTRY', `${url.host} is not trusted: ${error.message.split('\n', 1)[0] ?? code}`, { ...details, hint: 'Give the authority that signed it with --ca FILE.' });
   }
   return new OciTarError('REGISTRY', `${url.host} gave no proper answer: ${error.message.split('\n', 1)[0] ?? code}`, details);
 }

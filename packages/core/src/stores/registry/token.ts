@@ -4,8 +4,9 @@ import type { JsonObject } from '../../spec/json.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credential } from './credentials.ts';
 import { hostnameOf, isLoopback, shownUrl } from './endpoint.ts';
-import { answerFailure, failureLimit } from './failure.ts';
+import { answerFailure, failureLimit, passes } from './failure.ts';
 import type { RegistryOptions } from './options.ts';
+import { ConnectionError } from './transport.ts';
 import type { HttpRequest, Transport } from './transport.ts';
 
 /** An access token and when it ends. */
@@ -43,13 +44,13 @@ export function realmOf({ parameters }: Challenge, registry: string): URL {
   throw new OciTarError('REGISTRY', `${registry} names no server that gives tokens`, { subject: registry });
 }
 
-/** Gets an access token (distribution-spec's token authentication; OAuth 2 where there is an identity token). */
-export async function fetchToken(transport: Transport, realm: URL, challenge: Challenge, scopes: readonly string[], credential: Credential | undefined, signal?: AbortSignal): Promise<Token> {
+/** Gets an access token (distribution-spec's token authentication; OAuth 2 where there is an identity token). ConnectionError where there is none to be had. */
+export async function fetchToken(transport: Transport, registry: string, realm: URL, challenge: Challenge, scopes: readonly string[], credential: Credential | undefined, signal?: AbortSignal): Promise<Token> {
   const service = challenge.parameters['service'];
   const request = credential?.kind === 'identity-token' ? exchange(realm, service, scopes, credential.token) : query(realm, service, scopes, credential);
   const answer = await transport.send({ ...request, signal });
   const body = await answer.text(failureLimit);
-  if (answer.status !== 200) throw answerFailure(request.method, realm, answer.status, body);
+  if (answer.status !== 200) throw new ConnectionError(answerFailure(request.method, realm, answer.status, body, registry), passes(answer.status), false);
   const parsed = parseRaw(new TextEncoder().encode(body), { subject: `the token of ${shownUrl(realm)}` });
   const text = textIn(parsed, 'token') ?? textIn(parsed, 'access_token');
   // It becomes a header: no line may be added to that.

@@ -2,11 +2,13 @@ import type { Dispatcher } from 'undici';
 import type { ByteStream } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { requestBody } from '../http-body.ts';
-import { hostnameOf, isLoopback } from './endpoint.ts';
+import { hostnameOf } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 import { connectionFailure, mayPass, speaksNoTls } from './failure.ts';
 import { defaultConnections, defaultTimeout } from './options.ts';
 import type { RegistryOptions } from './options.ts';
+import { proxiesIn, proxyFor } from './proxies.ts';
+import type { Proxies } from './proxies.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -36,7 +38,8 @@ export interface HttpAnswer {
 export class Transport {
   readonly #endpoint: Endpoint;
   readonly #options: RegistryOptions;
-  #dispatchers: Promise<{ readonly own: Dispatcher; readonly other: Dispatcher }> | undefined;
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+  #proxies: Proxies | undefined;
 
   constructor(endpoint: Endpoint, options: RegistryOptions) {
     this.#endpoint = endpoint;
@@ -47,21 +50,21 @@ export class Transport {
   async send({ method, url, headers = {}, body, signal }: HttpRequest): Promise<HttpAnswer> {
     signal?.throwIfAborted();
     const { request } = await import('undici');
-    this.#dispatchers ??= this.#open();
-    const { own, other } = await this.#dispatchers;
+    this.#proxies ??= proxiesIn(this.#options.env ?? process.env);
+    const proxy = proxyFor(url, this.#proxies);
     const source = typeof body === 'function' ? body() : body;
     const sent = source === undefined ? undefined : requestBody(source);
     const answer = await request(url, {
       method,
       headers: { ...headers },
-      dispatcher: url.origin === this.#endpoint.base.origin || hostnameOf(url.host) === hostnameOf(this.#endpoint.base.host) ? own : other,
+      dispatcher: await this.#dispatcherFor(url, proxy),
       ...(sent === undefined ? {} : { body: sent.body }),
       ...(signal === undefined ? {} : { signal }),
       // undici closes the connection after a HEAD otherwise, and a push asks by HEAD for each blob.
       ...(method === 'HEAD' ? { reset: false } : {}),
     }).catch((error: unknown) => {
       const failed = sent?.failure();
-      throw failed === undefined ? new ConnectionError(connectionFailure(error, url, signal), mayPass(error), speaksNoTls(error)) : failed.reason;
+      throw failed === undefined ? new ConnectionError(connectionFailure(error, url, signal, proxy), mayPass(error), speaksNoTls(error)) : failed.reason;
     });
     const values = (name: string): readonly string[] => {
       const value = answer.headers[name];
@@ -91,27 +94,30 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    const dispatchers = await this.#dispatchers?.catch(() => undefined);
-    this.#dispatchers = undefined;
-    await dispatchers?.own.destroy();
-    await dispatchers?.other.destroy();
+    const dispatchers = [...this.#dispatchers.values()];
+    this.#dispatchers.clear();
+    for (const dispatcher of dispatchers) await (await dispatcher.catch(() => undefined))?.destroy();
   }
 
-  async #open(): Promise<{ readonly own: Dispatcher; readonly other: Dispatcher }> {
+  #dispatcherFor(url: URL, proxy: string | undefined): Promise<Dispatcher> {
+    const own = hostnameOf(url.host) === hostnameOf(this.#endpoint.base.host);
+    const key = `${own} ${proxy ?? ''}`;
+    const dispatcher = this.#dispatchers.get(key) ?? this.#open(own, proxy);
+    this.#dispatchers.set(key, dispatcher);
+    return dispatcher;
+  }
+
+  async #open(own: boolean, proxy: string | undefined): Promise<Dispatcher> {
     const { Agent, EnvHttpProxyAgent } = await import('undici');
-    const { tls, verifyTls, base } = this.#endpoint;
-    const { timeout = defaultTimeout, connections = defaultConnections, env = process.env } = this.#options;
+    const { tls, verifyTls } = this.#endpoint;
+    const { timeout = defaultTimeout, connections = defaultConnections } = this.#options;
     const common = { connections, headersTimeout: timeout, bodyTimeout: timeout, pipelining: 1 };
-    const connect = { timeout: Math.min(timeout, 30_000), ...(tls.ca.length === 0 ? {} : { ca: [...(await systemAuthorities()), ...tls.ca] }), ...tls.client, rejectUnauthorized: verifyTls };
-    const proxies = {
-      httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
-      httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
-      noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
-    };
-    const direct = isLoopback(base.host) || (proxies.httpProxy === '' && proxies.httpsProxy === '');
-    const make = (options: typeof connect) => (direct ? new Agent({ ...common, connect: options }) : new EnvHttpProxyAgent({ ...common, ...proxies, connect: options, requestTls: options }));
+    const patience = { timeout: Math.min(timeout, 30_000) };
     // Where a registry sends us on to somebody else, its own authorities and our certificate are of no concern.
-    return { own: make(connect), other: make({ timeout: connect.timeout, rejectUnauthorized: true }) };
+    const connect = own ? { ...patience, ...(tls.ca.length === 0 ? {} : { ca: [...(await systemAuthorities()), ...tls.ca] }), ...tls.client, rejectUnauthorized: verifyTls } : { ...patience, rejectUnauthorized: true };
+    if (proxy === undefined) return new Agent({ ...common, connect });
+    // Proxies are asked for a tunnel to TLS alone: many allow no other.
+    return new EnvHttpProxyAgent({ ...common, httpProxy: proxy, httpsProxy: proxy, noProxy: this.#proxies?.except ?? '', proxyTunnel: false, connect, requestTls: connect });
   }
 }
 

@@ -4,6 +4,7 @@ import { counted } from '../../bytes/stream.ts';
 import type { ByteStream } from '../../bytes/types.ts';
 import { OciTarError, isOciTarError } from '../../errors.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
+import { hasBlob } from './blobs.ts';
 import { locationOf } from './client.ts';
 import { defaultRetries } from './options.ts';
 import type { RegistryOptions } from './options.ts';
@@ -38,11 +39,11 @@ export async function uploadBlob(repository: Repository, { digest, size }: Descr
   try {
     if (size <= smallBlob) {
       const bytes = await collect(verified(read(), { digest, size }), smallBlob, digest);
-      await finish(repository, location, digest, bytes, signal);
+      await finish(repository, location, { digest, size }, bytes, signal);
       upload.onBytes?.(size);
     } else {
       location = await send(repository, location, { digest, size }, read, upload, options);
-      await finish(repository, location, digest, undefined, signal);
+      await finish(repository, location, { digest, size }, undefined, signal);
     }
   } catch (error) {
     // So that the registry need not keep a part that nobody will complete. It would expire anyway.
@@ -81,12 +82,17 @@ async function send(repository: Repository, began: URL, blob: Pick<Descriptor, '
   }
 }
 
-async function finish(repository: Repository, location: URL, digest: string, bytes: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<void> {
+async function finish(repository: Repository, location: URL, blob: Pick<Descriptor, 'digest' | 'size'>, bytes: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<void> {
   const url = new URL(location);
-  url.searchParams.set('digest', digest);
+  url.searchParams.set('digest', blob.digest);
   const headers = { 'content-length': String(bytes?.byteLength ?? 0), ...(bytes === undefined ? {} : { 'content-type': 'application/octet-stream' }) };
-  const answer = await repository.write({ method: 'PUT', path: url, headers, ...(bytes === undefined ? {} : { body: bytes }), signal });
-  await answer.discard();
+  try {
+    const answer = await repository.write({ method: 'PUT', path: url, headers, ...(bytes === undefined ? {} : { body: bytes }), signal });
+    await answer.discard();
+  } catch (error) {
+    // A registry that took it, and whose answer was cut off, does not know the upload any more when it is told again.
+    if (!(isOciTarError(error, 'NOT_FOUND') || mayPass(error)) || !(await hasBlob(repository, blob).catch(() => false))) throw error;
+  }
 }
 
 /** The stream without its first bytes, which are read all the same: their digest is part of the whole. */
