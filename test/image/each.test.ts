@@ -18,6 +18,19 @@ describe('eachOf', () => {
     expect(most).toBe(3);
   });
 
+  it('lets as many listen for the end as there are, without a warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    await eachOf(Array.from({ length: 30 }), 30, async (_item, signal) => {
+      signal.addEventListener('abort', () => {});
+      await tick();
+    });
+    await tick();
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
   it('tells what is under way to stop at the first failure, starts no more, and throws that failure', async () => {
     const failure = new Error('first');
     const started: number[] = [];

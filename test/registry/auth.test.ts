@@ -73,6 +73,28 @@ describe('signing in', () => {
       expect(JSON.stringify(error) + String(error) + (error instanceof OciTarError ? JSON.stringify(error.details) : '')).not.toMatch(/open-sesame|b3Blbi1zZXNhbWU|good|nobody/);
     }));
 
+  it('at a token server that is busy is tried again; one that refuses is no place to log in to', () => {
+    let answers = [503, 429];
+    return withRegistry(
+      {
+        intercept(request, response) {
+          const status = answers.shift() ?? 401;
+          if (request.url?.startsWith('/token') !== true) return false;
+          if (status === 200) send(response, 200, { 'content-type': 'application/json' }, '{"token":"good"}');
+          else fail(response, status, 'NO');
+          return true;
+        },
+      },
+      (tokens) =>
+        withRegistry({ intercept: guarded(() => `http://${tokens.host}/token`) }, async (server) => {
+          answers = [503, 429, 200];
+          await expect(pull(`${server.host}/team/app:1`)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+          expect(tokens.seen).toHaveLength(3);
+          await expect(pull(`${server.host}/team/app:1`)).rejects.toMatchObject({ code: 'UNAUTHORIZED', details: { hint: `Log in first: oci-tar login ${server.host}` } });
+        }),
+    );
+  });
+
   it('with a password alone (basic)', () =>
     withRegistry(
       {

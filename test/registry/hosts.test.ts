@@ -10,7 +10,8 @@ import { isLoopback } from '../../packages/core/src/stores/registry/endpoint.ts'
 import { has } from '../interop/peers/tool.ts';
 import { fail } from '../support/registry-server.ts';
 import type { RegistryServer } from '../support/registry-server.ts';
-import { keeping, pull, pushed, withRegistry } from './support.ts';
+import { imageName, keeping, pull, push, pushed, withRegistry } from './support.ts';
+import { addImages, memoryStore } from '../support/images.ts';
 
 let directory: string;
 
@@ -74,6 +75,28 @@ describe('TLS', () => {
       rmSync(join(certDir, 'me.key'));
       await expect(pull(`${server.host}/team/app:1`, { certDir })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     });
+  });
+
+  it('is not left for an upload either', ({ skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    const bodies: string[] = [];
+    return withRegistry(
+      {
+        async intercept(request, response) {
+          if (request.method === 'PUT' || request.method === 'PATCH') bodies.push(request.url ?? '');
+          if (request.method !== 'POST') return false;
+          response.writeHead(202, { location: `http://${request.headers.host}${request.url}x` }).end();
+          return true;
+        },
+      },
+      (server) =>
+        withTls(server, async (host) => {
+          const source = memoryStore();
+          await addImages(source, { name: imageName });
+          await expect(push(source, `${host}/team/app:1`, { caFile: join(directory, 'cert.pem') })).rejects.toMatchObject({ code: 'REGISTRY', message: expect.stringContaining('speaks no TLS') as string });
+          expect(bodies).toEqual([]);
+        }),
+    );
   });
 
   it('is not done without where it was not asked to be', () =>

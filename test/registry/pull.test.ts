@@ -15,6 +15,18 @@ describe('a pull', () => {
       expect(server.count(/^HEAD .*manifests\/1$/)).toBe(1);
     }));
 
+  it('asks for each manifest and blob once, whatever looks at it, over as many connections as it may', () => {
+    const sockets = new Set<number | undefined>();
+    return withRegistry({ intercept: (request) => !sockets.add(request.socket.remotePort) }, async (server) => {
+      const { name } = await pushed(server, { layers: Array.from({ length: 20 }, (_, at) => ({ text: `layer ${at}` })) });
+      sockets.clear();
+      await pull(name, { connections: 3 });
+      const reads = server.seen.filter((line) => line.startsWith('GET'));
+      expect(new Set(reads).size).toBe(reads.length);
+      expect(sockets.size).toBeLessThanOrEqual(3);
+    });
+  });
+
   it('by digest needs no tag', () =>
     withRegistry({}, async (server) => {
       const { source, name } = await pushed(server);

@@ -2,8 +2,9 @@ import { OciTarError } from '@oci-tar/core';
 import type { ImageStore } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { addImages, memoryStore } from '../support/images.ts';
+import { fail } from '../support/registry-server.ts';
 import type { RegistryServer } from '../support/registry-server.ts';
-import { imageName, largeText, plain, push, pushed, withRegistry } from './support.ts';
+import { imageName, largeText, plain, pull, push, pushed, withRegistry } from './support.ts';
 import { copyImage } from '@oci-tar/core';
 import { registryStore } from '../../packages/core/src/stores/registry/store.ts';
 
@@ -26,6 +27,48 @@ describe('a push', () => {
       expect(server.count(/^(?:POST|PATCH)/)).toBe(0);
       expect(server.count(/^PUT/)).toBe(1);
     }));
+
+  it('asks for what is there over the connections that it has', () => {
+    const sockets = new Set<number | undefined>();
+    return withRegistry({ intercept: (request) => !sockets.add(request.socket.remotePort) }, async (server) => {
+      const { source, name } = await pushed(server, { layers: Array.from({ length: 20 }, (_, at) => ({ text: `layer ${at}` })) });
+      sockets.clear();
+      await push(source, name, { connections: 2 });
+      expect(server.count(/^HEAD/)).toBeGreaterThan(20);
+      expect(sockets.size).toBeLessThanOrEqual(2);
+    });
+  });
+
+  it.each([['small', 'little'], ['large', largeText(2)]])('of a %s blob that was taken, whose answer was cut off, goes on', (_size, text) => {
+    let cut = 0;
+    let server: RegistryServer | undefined;
+    return withRegistry(
+      {
+        async intercept(request, response, body) {
+          const [, digest] = /uploads.*[?&]digest=([^&]+)/.exec(request.url ?? '') ?? [];
+          if (request.method !== 'PUT' || digest === undefined) return false;
+          if (cut++ > 0) {
+            if (cut > 2) return false;
+            fail(response, 404, 'BLOB_UPLOAD_UNKNOWN');
+            return true;
+          }
+          const bytes = await body();
+          const id = request.url?.split('?', 1)[0]?.split('/').at(-1) ?? '';
+          server?.blobs.set(decodeURIComponent(digest), bytes.byteLength > 0 ? bytes : server.part(id));
+          response.destroy();
+          return true;
+        },
+      },
+      async (started) => {
+        server = started;
+        const source = memoryStore();
+        await addImages(source, { name: imageName, layers: [{ text }] });
+        await push(source, `${started.host}/team/app:1`, { connections: 1 });
+        expect(cut).toBeGreaterThan(1);
+        await pull(`${started.host}/team/app:1`);
+      },
+    );
+  });
 
   it('has blobs mounted from a repository of the same registry', () =>
     withRegistry({}, async (server) => {

@@ -149,6 +149,11 @@ export class RegistryServer {
     this.#uploads.set(id, Buffer.concat([this.#uploads.get(id) ?? Buffer.alloc(0), bytes]));
   }
 
+  /** What has come of an upload. */
+  part(id: string): Buffer {
+    return this.#uploads.get(id) ?? Buffer.alloc(0);
+  }
+
   /** How many uploads are open. */
   get openUploads(): number {
     return this.#uploads.size;
