@@ -3,7 +3,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { cached } from '../inputs/cache.mjs'
 import { randomNumbers } from '../inputs/random.mjs'
-import { header, tarOf } from '../inputs/tar.mjs'
+import { tarOf } from '../inputs/tar.mjs'
 import { randomText } from '../inputs/words.mjs'
 import { rounds } from '../measure/rounds.mjs'
 import { CLI } from '../peers/ours.mjs'
@@ -31,32 +31,6 @@ function layeredImage({ work, log }) {
     return { ...layout.finish(layout.image(layers), 'docker.io/library/bench-layered:1'), made: 'five layers of 3,000 files each, gzip' }
   }
   return cached({ work, name: 'layered', space: 512 * MEBIBYTE, log, make })
-}
-
-/** Two layers over 1,000,000 paths of some 60 bytes; the upper one has half of them again. */
-function manyPaths({ work, log }) {
-  const paths = function* (from) {
-    for (let i = from; i < 1_000_000; i += 1) {
-      const directory = `usr/share/some-package-${i % 1000}/directory-${i % 100}`
-      yield header(`${directory}/file-number-${String(i).padStart(6, '0')}.txt`)
-    }
-    yield Buffer.alloc(1024)
-  }
-  const joined = function* (pieces) {
-    let held = []
-    for (const piece of pieces) {
-      held.push(piece)
-      if (held.length < 2048) continue
-      yield Buffer.concat(held)
-      held = []
-    }
-    yield Buffer.concat(held)
-  }
-  const make = async (layout) => {
-    const layers = [await layout.layer(joined(paths(0)), { gzip: true }), await layout.layer(joined(paths(500_000)), { gzip: true })]
-    return { ...layout.finish(layout.image(layers), 'docker.io/library/bench-paths:1'), made: '1,000,000 paths, 1,500,000 entries in two layers, gzip' }
-  }
-  return cached({ work, name: 'paths', space: 512 * MEBIBYTE, log, make })
 }
 
 /** The layers' files, the base first. */
@@ -120,14 +94,5 @@ export async function flatten(context) {
     reaches: [atMost('oci-tar', 'gzip of the result, node', 1.2), flat('oci-tar', 150)],
   })
   rmSync(tar, { force: true })
-  const paths = await manyPaths(context)
-  const [ours] = tarTasks(paths)
-  tables.push({
-    title: 'flatten: 1,000,000 paths as a tar, to /dev/null',
-    input: paths.made,
-    rows: await rounds([ours], { ...context, runs: Math.min(runs, 2), inputs: [paths.layout] }),
-    // 150 MB and 400 bytes a path.
-    reaches: [flat('oci-tar', Math.floor((150e6 + 400e6) / MEBIBYTE))],
-  })
   return tables
 }

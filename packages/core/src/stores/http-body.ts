@@ -16,11 +16,19 @@ export function requestBody(source: ByteStream | Uint8Array): RequestBody {
   return { body: process.getBuiltinModule('node:stream').Readable.from(watched, { objectMode: false, highWaterMark: 1024 * 1024 }), failure: () => failed };
 }
 
+/** Not with `yield*`: a connection that is cut is thrown into the generator, and is no failure of the stream. */
 async function* noting(stream: ByteStream, note: (reason: unknown) => void): ByteStream {
+  const runs = stream[Symbol.asyncIterator]();
   try {
-    yield* stream;
-  } catch (error) {
-    note(error);
-    throw error;
+    for (;;) {
+      const next = await runs.next().catch((reason: unknown) => {
+        note(reason);
+        throw reason;
+      });
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await runs.return?.();
   }
 }

@@ -51,7 +51,9 @@ export function engineError(error: unknown, what: string, subject: string, signa
   if (signal?.aborted === true) return signal.reason;
   const failure = callFailure(error);
   if (isOciTarError(error) || failure === undefined) return error;
-  const { code, details } = failure;
+  const { code } = failure;
+  // The gRPC library ends with a heading under which nothing stands.
+  const details = failure.details.replace(/\.?\s*Resolution note:\s*$/, '');
   // Cancelled, and not by us: its side of the connection was closed.
   if (code === grpcStatus.unavailable || code === grpcStatus.cancelled || /connection dropped|RST_STREAM|ECONNRESET/i.test(details)) {
     return new OciTarError('ENGINE', `containerd went away while it was to ${what}: ${details}`, { subject, cause: error, hint: 'See its log, and run the same again: what it has already is not sent twice.' });
