@@ -58,6 +58,9 @@ async function rowOf(source: ImageStore, image: NamedImage, context: Context): P
 
 /** The platforms that are here; of an image without an index the one in its config. */
 async function platformsIn(source: ImageStore, { descriptor }: NamedImage, plan: Plan): Promise<readonly Platform[]> {
+  const role = plan.contents.get(descriptor.digest)?.role;
+  // A docker engine lists configs, of which only the size is known.
+  if (role !== 'index' && role !== 'manifest') return [];
   const document = await readDocument(source, descriptor);
   if (document?.kind === 'index') {
     return document.index.manifests.flatMap(({ digest, platform }) => (platform === undefined || platform.os === 'unknown' || !plan.contents.has(digest) ? [] : [platform]));

@@ -5,6 +5,7 @@ import type { Plan } from '../../image/plan.ts';
 import { completed } from '../../layout/names.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
 import { isComputable, isDigest } from '../../spec/digest.ts';
+import type { Digest } from '../../spec/digest.ts';
 import { normalizeName } from '../../spec/reference.ts';
 import { archiveTarget } from '../archive.ts';
 import { EngineClient } from './client.ts';
@@ -37,6 +38,8 @@ class Store implements DockerEngineStore {
   readonly #options: DockerEngineOptions;
   /** By the name that they were asked for. */
   readonly #saved = new Map<string, ReturnType<typeof savedImage>>();
+  /** What was listed, which says how large an image is; it is not read for that. */
+  readonly #listed = new Map<Digest, number>();
 
   constructor(client: EngineClient, options: DockerEngineOptions) {
     this.name = `the docker engine at ${client.address.name}`;
@@ -53,7 +56,10 @@ class Store implements DockerEngineStore {
   }
 
   async *images(): AsyncIterable<NamedImage> {
-    yield* await listImages(this.#client, this.#call());
+    for (const image of await listImages(this.#client, this.#call())) {
+      this.#listed.set(image.descriptor.digest, image.descriptor.size);
+      yield image;
+    }
   }
 
   async resolve(reference: string): Promise<NamedImage> {
@@ -79,7 +85,9 @@ class Store implements DockerEngineStore {
       }
     }
     const hint = this.#saved.size === 0 ? { hint: 'Name the image: docker-daemon:NAME' } : {};
-    throw new OciTarError('NOT_FOUND', `${this.name} has not saved a blob ${blob.digest} (${blob.mediaType}, ${blob.size} bytes)`, { subject: blob.digest, ...hint });
+    const absent = new OciTarError('NOT_FOUND', `${this.name} has not saved a blob ${blob.digest} (${blob.mediaType}, ${blob.size} bytes)`, { subject: blob.digest, ...hint });
+    if (this.#listed.get(blob.digest) === blob.size) return { size: blob.size, read: () => refused(absent) };
+    throw absent;
   }
 
   async begin(plan?: Plan, { signal }: { readonly signal?: AbortSignal } = {}): Promise<WriteSession> {
@@ -117,4 +125,9 @@ class Store implements DockerEngineStore {
   #call(): { readonly signal?: AbortSignal | undefined } {
     return { signal: this.#options.signal };
   }
+}
+
+async function* refused(error: OciTarError): ByteStream {
+  yield* [];
+  throw error;
 }
