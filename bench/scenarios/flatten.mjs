@@ -42,9 +42,10 @@ function layersOf({ layout, digest }) {
 const nodeGunzip = `const { createReadStream, createWriteStream } = require('node:fs'), { createGunzip } = require('node:zlib'), { pipeline } = require('node:stream/promises');
 (async () => { for (const file of process.argv.slice(1)) await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), createGunzip({ chunkSize: 1 << 18 }), createWriteStream('/dev/null')) })()`
 
-const nodeGzip = `const { createReadStream, createWriteStream } = require('node:fs'), { createGzip } = require('node:zlib'), { pipeline } = require('node:stream/promises');
+/** Synced, as our layer is. */
+const nodeGzip = `const { createReadStream, createWriteStream, fsyncSync, openSync } = require('node:fs'), { createGzip } = require('node:zlib'), { pipeline } = require('node:stream/promises');
 const [file, output] = process.argv.slice(1);
-pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), createGzip({ level: 4, chunkSize: 1 << 18 }), createWriteStream(output))`
+pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), createGzip({ level: 4, chunkSize: 1 << 18 }), createWriteStream(output)).then(() => fsyncSync(openSync(output, 'r+')))`
 
 function tarTasks(input) {
   const layers = layersOf(input)

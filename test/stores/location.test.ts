@@ -27,4 +27,8 @@ describe('a location', () => {
   it.each(['ocidir:x', 'dir:', 'oci:', 'oci-archive::v1'])('%s is refused, with a hint', (text) => {
     expect(() => parseLocation(text)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', hint: expect.any(String) as string }) as Error);
   });
+
+  it.each(['docker://127.0.0.1:5000', 'docker://localhost:5000', 'docker://localhost/', 'docker://[::1]:5000'])('takes %s for a registry without a repository, not for a name on Docker Hub', (text) => {
+    expect(() => parseLocation(text)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('names no repository') as string }) as Error);
+  });
 });

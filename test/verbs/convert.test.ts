@@ -1,7 +1,8 @@
 import { assertVerified, bytesSource, codecByName, compressedForm, convertImage, estargz, externalTocCompressor, externalTocDecompressor, mediaTypes, openImage, openSeekable, readDocument, seekableForm, tocDigestAnnotation, verifyImages } from '@oci-tar/core';
 import type { ImageStore, LayerForm, Manifest } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
-import { addImages, addIndex, linux, listed, memoryStore } from '../support/images.ts';
+import { addImages, addIndex, linux, listed, memoryStore, pushJson } from '../support/images.ts';
+import { addDocument, addMulti, faulty, foreignLayer, session } from '../support/multi.ts';
 
 const name = 'docker.io/library/hello:1';
 const converted = 'docker.io/library/hello:converted';
@@ -10,6 +11,7 @@ const layers = [{ 'a/first': 'one '.repeat(5000), 'a/second': 'two' }, { third: 
 const gzipForm = compressedForm(codecByName('gzip'));
 const zstdForm = compressedForm(codecByName('zstd'));
 const estargzForm = seekableForm({ name: 'estargz', annotation: tocDigestAnnotation, compressor: estargz() });
+const externalForm = seekableForm({ name: 'estargz', annotation: tocDigestAnnotation, compressor: externalTocCompressor(), decompressor: (toc) => externalTocDecompressor(toc === undefined ? undefined : bytesSource(toc)), lossless: true });
 
 async function hello(): Promise<ImageStore> {
   const store = memoryStore();
@@ -80,14 +82,81 @@ describe('a converted image', () => {
 
   it('keeps its ID where the TOCs are in an image of their own, which names each layer', async () => {
     const store = await hello();
-    const form = seekableForm({ name: 'estargz', annotation: tocDigestAnnotation, compressor: externalTocCompressor(), decompressor: (toc) => externalTocDecompressor(toc === undefined ? undefined : bytesSource(toc)), lossless: true });
-    const { tocImage } = await convert(store, form);
+    const { tocImage } = await convert(store, externalForm);
     expect((await manifestOf(store)).config.digest).toBe((await manifestOf(store, name)).config.digest);
     expect(tocImage?.name).toBe(`${converted}-esgztoc`);
     const tocs = await manifestOf(store, `${converted}-esgztoc`);
     const named = tocs.layers.map(({ annotations }) => annotations?.['containerd.io/snapshot/stargz/layer.digest']);
     expect(new Set(named)).toEqual(new Set((await manifestOf(store)).layers.map(({ digest }) => digest)));
     expect(tocs.layers.map(({ digest }) => digest)).toEqual(tocs.layers.map(({ digest }) => digest).sort());
+  });
+
+  it('stays as it is where the TOC of every layer is in it and vouched for, unless that is to be another', async () => {
+    const store = await hello();
+    await convert(store, estargzForm);
+    const again = { source: store, target: store, reference: converted, name: 'docker.io/library/hello:again' };
+    expect((await convertImage({ ...again, form: estargzForm })).layers).toEqual([]);
+    const anew = await convertImage({ ...again, form: seekableForm({ name: 'estargz', annotation: tocDigestAnnotation, compressor: estargz(), chunkSize: 100, anew: true }) });
+    expect(anew.layers).toHaveLength(2);
+    expect(anew.image.descriptor.digest).not.toBe(anew.from.digest);
+  });
+
+  it('is written anew where an annotation names a TOC that is elsewhere, or another one', async () => {
+    const store = await hello();
+    await convert(store, externalForm);
+    const inside = await convertImage({ source: store, target: store, reference: converted, name: 'docker.io/library/hello:inside', form: estargzForm });
+    expect(inside.layers).toHaveLength(2);
+    const outside = await convertImage({ source: store, target: store, reference: converted, name: 'docker.io/library/hello:outside', form: externalForm });
+    expect(outside.tocImage?.name).toBe('docker.io/library/hello:outside-esgztoc');
+    expect(outside.image.descriptor.digest).toBe((await store.resolve(converted)).descriptor.digest);
+    const { layers: [first, ...others], ...manifest } = await manifestOf(store, 'docker.io/library/hello:inside');
+    await addDocument(store, 'docker.io/library/hello:lie', mediaTypes.manifest, { ...manifest, layers: [{ ...first, annotations: { [tocDigestAnnotation]: `sha256:${'ab'.repeat(32)}` } }, ...others] });
+    const mended = await convertImage({ source: store, target: store, reference: 'docker.io/library/hello:lie', name: 'docker.io/library/hello:mended', form: estargzForm });
+    expect(mended.layers).toHaveLength(1);
+    expect((await openImage(store, mended.image.descriptor)).layers.map(({ descriptor }) => descriptor.annotations?.[tocDigestAnnotation])).not.toContain(`sha256:${'ab'.repeat(32)}`);
+  });
+
+  it('keeps annotations of others, on the index, its entries, the manifests and their layers', async () => {
+    const store = await hello();
+    const { layers: [first, ...others], ...manifest } = await manifestOf(store, name);
+    const child = await addDocument(store, undefined, mediaTypes.manifest, { ...manifest, annotations: { 'org.example.manifest': 'm' }, layers: [{ ...first, annotations: { 'org.example.layer': 'l', 'io.containers.estargz.uncompressed-size': '1' } }, ...others] });
+    const entry = { ...child.descriptor, platform: linux, annotations: { 'org.example.entry': 'e' } };
+    await addDocument(store, 'docker.io/library/hello:noted', mediaTypes.index, { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [entry], annotations: { 'org.example.index': 'i' } });
+    const report = await convert(store, zstdForm, { reference: 'docker.io/library/hello:noted' });
+    const index = await readDocument(store, report.image.descriptor);
+    if (index?.kind !== 'index') throw new Error('no index');
+    expect([index.index.annotations, index.index.manifests[0]?.annotations]).toEqual([{ 'org.example.index': 'i' }, { 'org.example.entry': 'e' }]);
+    const made = await readDocument(store, report.manifests[0]?.to ?? report.from);
+    expect(made?.kind === 'manifest' ? [made.manifest.annotations, made.manifest.layers[0]?.annotations] : []).toEqual([{ 'org.example.manifest': 'm' }, { 'org.example.layer': 'l' }]);
+    expect(report.lostAnnotations).toBe(false);
+    expect((await convert(store, zstdForm, { reference: 'docker.io/library/hello:noted', mediaTypes: 'docker' })).lostAnnotations).toBe(true);
+    expect((await convert(store, zstdForm, { mediaTypes: 'docker' })).lostAnnotations).toBe(false);
+  });
+
+  it('keeps its attestations, which go on describing the images they are of', async () => {
+    const store = memoryStore();
+    const { of } = await addMulti(store, name, ['linux/amd64', 'linux/arm64'], { attestations: true });
+    const report = await convert(store, estargzForm);
+    const index = await readDocument(store, report.image.descriptor);
+    if (index?.kind !== 'index') throw new Error('no index');
+    const attestations = index.index.manifests.slice(2);
+    expect(attestations.map(({ digest }) => digest)).toEqual(Object.values(of).map(({ attestation }) => attestation?.manifest.digest));
+    expect(attestations.map(({ annotations }) => annotations?.['vnd.docker.reference.digest'])).toEqual(report.manifests.map(({ to }) => to.digest));
+    expect(index.index.manifests.slice(0, 2).map(({ platform }) => platform?.architecture)).toEqual(['amd64', 'arm64']);
+  });
+
+  it('keeps layers that are not to be redistributed, wherever they are', async () => {
+    const store = await hello();
+    const foreign = await foreignLayer(store, ['https://example.com/layer']);
+    const { config: _, layers: [own], ...manifest } = await manifestOf(store, name);
+    const opened = await session(store);
+    const config = await pushJson(opened, mediaTypes.config, 'config', { ...linux, config: {}, rootfs: { type: 'layers', diff_ids: [foreign.digest, own?.digest] } });
+    await opened.end();
+    await addDocument(store, 'docker.io/library/hello:foreign', mediaTypes.manifest, { ...manifest, config: config.descriptor, layers: [foreign, own] });
+    const without = faulty(store, { absent: [foreign.digest] });
+    const report = await convertImage({ source: without, target: store, reference: 'docker.io/library/hello:foreign', name: converted, form: estargzForm });
+    expect(report.layers).toHaveLength(1);
+    expect((await manifestOf(store)).layers[0]).toEqual(foreign);
   });
 
   it("has docker's media types and no annotations where these are wanted, and OCI's again on the way back", async () => {
@@ -123,6 +192,21 @@ describe('a conversion', () => {
     expect((await listed(store)).map((image) => image.name)).toEqual([name]);
   });
 
+  it('writes a layer once that images of several platforms share', async () => {
+    const store = await hello();
+    const { layers: shared } = await manifestOf(store, name);
+    await addMulti(store, 'docker.io/library/hello:multi', ['linux/amd64', 'linux/arm64'], { layers: shared });
+    const report = await convert(store, estargzForm, { reference: 'docker.io/library/hello:multi' });
+    expect(report.layers).toHaveLength(4);
+  });
+
+  it('names nothing when a layer is damaged', async () => {
+    const store = await hello();
+    const [first] = (await manifestOf(store, name)).layers;
+    await expect(convertImage({ source: faulty(store, { damaged: [first?.digest ?? ''] }), target: store, reference: name, name: converted, form: estargzForm })).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    expect((await listed(store)).map((image) => image.name)).toEqual([name]);
+  });
+
   it('puts files first that are in any layer, and says which are in none', async () => {
     const store = await hello();
     const form = (files: readonly string[]) => seekableForm({ name: 'estargz', annotation: tocDigestAnnotation, prioritizedFiles: files });
@@ -133,5 +217,4 @@ describe('a conversion', () => {
     const first = await Promise.all(opened.map(async ({ open }) => (await openSeekable(await open())).toc.entries[0]?.name));
     expect(first).toEqual(['a/second', 'third', 'a/second']);
   });
-
 });

@@ -43,3 +43,19 @@ export async function print(context: Context, result: Result, to: 'stdout' | 'st
   if (to === 'stdout') await context.io.stdout.write(text);
   else context.io.stderr.write(text);
 }
+
+/** So many lines are written at a time. */
+const linesTogether = 4096;
+
+/** Prints lines to stdout as they are made, of which there may be a million. */
+export async function printLines(context: Context, lines: Iterable<string>): Promise<void> {
+  context.progress.clear();
+  let waiting: string[] = [];
+  for (const line of lines) {
+    waiting.push(`${line}\n`);
+    if (waiting.length < linesTogether) continue;
+    await context.io.stdout.write(waiting.join(''));
+    waiting = [];
+  }
+  if (waiting.length > 0) await context.io.stdout.write(waiting.join(''));
+}

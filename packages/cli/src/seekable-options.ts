@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { estargz, externalTocCompressor, zstdChunked } from '@oci-tar/core';
+import { OciTarError, estargz, externalTocCompressor, zstdChunked } from '@oci-tar/core';
 import type { BuildOptions, Compressor } from '@oci-tar/core';
 import { UsageError } from './failure.ts';
 import { flagOption, levelOf, textOption } from './options.ts';
@@ -52,5 +52,12 @@ function bytesOf(text: string | undefined, flag: string): number | undefined {
 }
 
 function pathsIn(file: string): readonly string[] {
-  return readFileSync(file, 'utf8').split(/\r?\n/).filter((line) => line !== '');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' ? 'NOT_FOUND' : 'FORBIDDEN';
+    throw new OciTarError(code, `--prioritize ${file} cannot be read`, { subject: file, cause });
+  }
+  return text.split(/\r?\n/).filter((line) => line !== '');
 }

@@ -1,18 +1,8 @@
-import { defaultTocLimit } from '@oci-tar/core';
+import { defaultTocLimit, tocTarTypes } from '@oci-tar/core';
 import type { SeekableEntry, SeekableLayer } from '@oci-tar/core';
 import { shownPath } from './looking.ts';
 import { counted, table } from './style.ts';
 import { modeText, timeText } from './tree-text.ts';
-
-const types: Readonly<Record<SeekableEntry['type'], Parameters<typeof modeText>[0]['type']>> = {
-  reg: 'file',
-  hardlink: 'hardlink',
-  symlink: 'symlink',
-  char: 'character-device',
-  block: 'block-device',
-  dir: 'directory',
-  fifo: 'fifo',
-};
 
 /** One row an entry, as `ls -l` writes them, with the number of chunks and where the first one is. */
 export function tocText(layer: SeekableLayer): string {
@@ -28,7 +18,7 @@ function rowOf(entry: SeekableEntry): readonly string[] {
   const at = first === undefined ? '-' : `${first.offset}${first.innerOffset === 0 ? '' : `+${first.innerOffset}`}`;
   const link = type === 'symlink' ? ` -> ${shownPath(linkName)}` : type === 'hardlink' ? ` link to /${shownPath(entry.target.path)}` : '';
   const time = timeText((entry.toc?.modtime === undefined ? 0 : Date.parse(entry.toc.modtime)) / 1000);
-  return [modeText({ type: types[type], mode: mode & 0o7777 }), `${uid}:${gid}`, size, time, chunks.length === 0 ? '-' : String(chunks.length), at, `/${shownPath(entry.path)}${link}`];
+  return [modeText({ type: tocTarTypes[type], mode: mode & 0o7777 }), `${uid}:${gid}`, size, time, chunks.length === 0 ? '-' : String(chunks.length), at, `/${shownPath(entry.path)}${link}`];
 }
 
 /** What a TOC is, in a few words. */

@@ -89,6 +89,7 @@ export { findFile } from './image/find-file.ts';
 export type { FindOptions, FoundFile } from './image/find-file.ts';
 export { openLayerToc, openVouchedToc } from './image/layer-toc.ts';
 export type { LayerToc, TocVoucher } from './image/layer-toc.ts';
+export { tocTarTypes } from './layer/find-in-toc.ts';
 export { openImage } from './image/layers.ts';
 export type { ImageLayer, OpenImageOptions, OpenedImage } from './image/layers.ts';
 export type { ChangedPart, DiffOptions, FileChange } from './layer/diff-trees.ts';

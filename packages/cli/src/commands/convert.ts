@@ -36,7 +36,7 @@ export const command = defineCommand({
     zstd: flagOption('Layers compressed with zstd'),
     gzip: flagOption('Layers compressed with gzip'),
     uncompressed: flagOption('Plain layers'),
-    level: { type: 'number', requiresArg: true, describe: 'How hard to compress: gzip 1 to 9, zstd 1 to 22', coerce: (given: number | readonly number[] | undefined) => (typeof given === 'object' ? given.at(-1) : given) },
+    level: { type: 'number', requiresArg: true, describe: 'How hard to compress: gzip 1 to 9, zstd 1 to 19', coerce: (given: number | readonly number[] | undefined) => (typeof given === 'object' ? given.at(-1) : given) },
     ...seekableOptions,
     'external-toc': flagOption('The tables of contents go into an image of their own, whose tag ends in -esgztoc'),
     'keep-diff-id': flagOption('Keeps every byte of the unpacked layers, with --external-toc: the image ID stays'),
@@ -53,7 +53,7 @@ export const command = defineCommand({
     ['oci-tar convert oci-archive:app.tar oci-archive:small.tar:app:1 --zstd --level 19', 'smaller, out of an archive into another'],
     ['oci-tar convert app:1 app:docker --gzip --docker', "for tools that know docker's media types only"],
   ],
-  remarks: 'A layer that has the form already stays as it is, unless --level is given. Every new layer is read back and verified before the image gets its name. The same image and flags give the same bytes.',
+  remarks: 'A layer that has the form already stays as it is, unless --level or a flag that shapes its table of contents is given. Every new layer is read back and verified before the image gets its name. The same image and flags give the same bytes.',
   async run([word = '', to = ''], options, context) {
     const form = formOf(options, context);
     if (options.oci === true && options.docker === true) throw new UsageError('--oci and --docker exclude each other');
@@ -80,15 +80,18 @@ export const command = defineCommand({
       }).finally(() => target.close());
     });
     for (const path of report.missingPrioritized) note(context, `no layer has ${path}`);
+    if (report.lostAnnotations && !form.annotated) note(context, `docker's media types have no annotations: those of the image are lost`);
     noteGaps(context, report.gaps);
     return print(context, { json: reportJson(report, to), text: reportText(report, form), names: [report.image.descriptor.digest] });
   },
 });
 
-interface FormFlags extends SeekableFlags, Readonly<Partial<Record<(typeof forms)[number] | 'external-toc' | 'keep-diff-id', boolean | undefined>>> {}
+interface FormFlags extends SeekableFlags, Readonly<Partial<Record<(typeof forms)[number] | 'external-toc' | 'keep-diff-id', boolean | undefined>>> {
+  readonly 'allow-missing-prioritized': boolean | undefined;
+}
 
 /** Flags that only layers have that can be read in pieces. */
-const seekableFlags = ['chunk-size', 'min-chunk-size', 'prioritize'] as const;
+const seekableFlags = ['chunk-size', 'min-chunk-size', 'prioritize', 'allow-missing-prioritized'] as const;
 const estargzFlags = ['external-toc', 'keep-diff-id'] as const;
 
 function formOf(options: FormFlags, context: Context): LayerForm {
@@ -112,6 +115,8 @@ function formOf(options: FormFlags, context: Context): LayerForm {
     compressor: compressorOf(format, options),
     ...(format === 'estargz-external-toc' ? { decompressor: (toc: Uint8Array | undefined) => externalTocDecompressor(toc === undefined ? undefined : bytesSource(toc)) } : {}),
     ...seekableOf(format, options, options['keep-diff-id'] === true),
+    // Tables that are to be elsewhere have to be made, even where the layers are there.
+    anew: ['level', 'chunk-size', 'min-chunk-size', 'prioritize', 'external-toc'].some((flag) => (Reflect.get(options, flag) ?? false) !== false),
     signal,
   });
 }
@@ -131,6 +136,7 @@ function reportJson({ image, from, manifests, layers, tocImage, missingPrioritiz
 
 function reportText({ image, layers, tocImage }: ConvertReport, form: LayerForm): string {
   const [before, after] = [layers.reduce((sum, { from }) => sum + from.size, 0), layers.reduce((sum, { to }) => sum + to.size, 0)];
-  const what = layers.length === 0 ? `every layer is ${form.name} already\n` : `${counted(layers.length, 'layer')} to ${form.name}: ${formatSize(before)} before, ${formatSize(after)} now\n`;
+  const name = form.name === 'none' ? 'plain tar' : form.name;
+  const what = layers.length === 0 ? `every layer is ${name} already\n` : `${counted(layers.length, 'layer')} to ${name}: ${formatSize(before)} before, ${formatSize(after)} now\n`;
   return `${newImageText(image)}${what}${tocImage === undefined ? '' : `${displayName(tocImage)}  ${tocImage.descriptor.digest}\n`}`;
 }

@@ -1,6 +1,7 @@
 import { listFiles } from '@oci-tar/core';
+import type { ImageListing } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
-import { print } from '../context.ts';
+import { print, printLines } from '../context.ts';
 import { ReadingProgress, lookAt, lookOptions, lookedAtJson } from '../looking.ts';
 import { flagOption } from '../options.ts';
 import { imageWord, placeOf, withSource } from '../places.ts';
@@ -26,10 +27,16 @@ export const command = defineCommand({
       const reading = new ReadingProgress(context);
       const looking = await lookAt(context, source, place, options.platform, reading);
       reading.begin('reading', looking.stored);
-      const { image, tree, nodes, path: found } = await listFiles({ ...looking.request, path, recursive: options.recursive === true });
-      const names = nodes.map((node) => pathText(node.path));
+      const listing = await listFiles({ ...looking.request, path, recursive: options.recursive === true });
+      const names = namesOf(listing);
+      if (!context.json && (context.quiet || options.long !== true)) return printLines(context, names);
+      const { image, tree, nodes, path: found } = listing;
       const json = context.json ? { ...lookedAtJson(looking), ...pathJson(found), files: nodes.map((node) => nodeJson(image, tree, node)) } : undefined;
-      await print(context, { json, text: options.long === true ? longText(image, tree, nodes) : names.map((name) => `${name}\n`).join(''), names });
+      await print(context, { json, text: longText(image, tree, nodes) });
     });
   },
 });
+
+function* namesOf(listing: ImageListing): Generator<string, void, void> {
+  for (const { path } of listing.each()) yield pathText(path);
+}

@@ -1,4 +1,4 @@
-import { listRepositories, listTags, parseReference, repositoryOf } from '@oci-tar/core';
+import { listRepositories, listTags, parseLocation } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { print } from '../context.ts';
 import { flagOption } from '../options.ts';
@@ -15,7 +15,7 @@ export const command = defineCommand({
   async run([word = ''], options, context) {
     const name = word.replace(/^docker:\/\//, '').replace(/\/$/, '');
     const found: string[] = [];
-    const list = options.repositories === true ? listRepositories(name, context.registry) : listTags(repositoryOf(parseReference(name)), context.registry);
+    const list = options.repositories === true ? listRepositories(name, context.registry) : listTags(parseLocation(`docker://${name}`).path ?? name, context.registry);
     for await (const one of list) found.push(one);
     const key = options.repositories === true ? 'repositories' : 'tags';
     await print(context, { json: { [key]: found }, text: found.map((one) => `${shown(one)}\n`).join(''), names: found });

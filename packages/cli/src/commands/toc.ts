@@ -7,13 +7,13 @@ import type { Context } from '../context.ts';
 import { layerText, lookAt, lookOptions, lookedAtJson } from '../looking.ts';
 import type { Looking } from '../looking.ts';
 import { flagOption } from '../options.ts';
-import { placeOf, withSource } from '../places.ts';
+import { imageWord, placeOf, withSource } from '../places.ts';
 import { counted, formatSize, table } from '../style.ts';
 import { tocJson, tocSummary, tocText } from '../toc-text.ts';
 
 export const command = defineCommand({
   spec: '<image> [layer]',
-  words: { image: 'A name in the local store, or out.tar, oci:DIR[:REF], docker://NAME, oci-archive:FILE[:REF]', layer: 'The number of a layer, the base being 1, or its digest or the head of that' },
+  words: { image: imageWord, layer: 'The number of a layer, the base being 1, or its digest or the head of that' },
   options: { ...lookOptions, long: { ...flagOption('The table of contents of a layer as a table for people'), alias: 'l' } },
   examples: [
     ['oci-tar toc app:1', 'which layers can be read in pieces'],

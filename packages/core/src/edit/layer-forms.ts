@@ -2,6 +2,7 @@ import { digestStream, verified } from '../bytes/digest.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
 import { codecByName, codecForMediaType } from '../compression/codecs.ts';
+import { openLayerToc } from '../image/layer-toc.ts';
 import type { ImageLayer } from '../image/layers.ts';
 import { buildSeekable } from '../seekable/build.ts';
 import type { BuildOptions } from '../seekable/build.ts';
@@ -34,7 +35,7 @@ export interface LayerForm {
   /** Whether it says more of a layer than docker's media types can hold. */
   readonly annotated: boolean;
   /** Whether a layer has this form already. */
-  isOf(layer: ImageLayer): boolean;
+  isOf(layer: ImageLayer): boolean | Promise<boolean>;
   write(layer: ImageLayer): NewLayer;
   /** Reads a layer that was written, once more, and throws where it is not what the report says. */
   check(blob: ByteSource, report: NewLayerReport): Promise<void>;
@@ -56,21 +57,32 @@ export function compressedForm(codec: Codec, options: { readonly level?: number;
 export interface SeekableFormOptions extends Omit<BuildOptions, 'prioritizedFiles'> {
   /** What the form is called: `estargz`. */
   readonly name: string;
-  /** A layer that is annotated with this is of the form already. */
+  /** A layer is of the form already where it is annotated with this, and has the TOC that is vouched for. */
   readonly annotation: string;
   /** Reads the form, beside eStargz. */
   readonly decompressor?: (externalToc: Uint8Array | undefined) => Decompressor;
   readonly prioritizedFiles?: readonly string[];
+  /** Writes layers anew that are of the form already. */
+  readonly anew?: boolean;
 }
 
 /** Layers that can be read in pieces. */
-export function seekableForm({ name, annotation, decompressor, ...options }: SeekableFormOptions): LayerForm {
+export function seekableForm({ name, annotation, decompressor, anew = false, ...options }: SeekableFormOptions): LayerForm {
   const codec = codecByName((options.compressor?.suffix ?? '+gzip').slice(1));
+  const reading = (externalToc: Uint8Array | undefined) => ({
+    ...(decompressor === undefined ? {} : { decompressors: [decompressor(externalToc)] }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
   return {
     name,
     codec,
     annotated: true,
-    isOf: ({ descriptor }) => descriptor.annotations?.[annotation] !== undefined && codecForMediaType(descriptor.mediaType) === codec,
+    async isOf(layer) {
+      const { descriptor } = layer;
+      if (anew || descriptor.annotations?.[annotation] === undefined || codecForMediaType(descriptor.mediaType) !== codec) return false;
+      const toc = await openLayerToc(layer, reading(undefined));
+      return toc?.voucher === 'vouched';
+    },
     write(layer) {
       // A file may be in any layer: which ones are in none is told for the whole image.
       const build = buildSeekable(layer.read(), { ...options, missingPrioritized: 'report' });
@@ -87,8 +99,7 @@ export function seekableForm({ name, annotation, decompressor, ...options }: See
       await verifySeekable(blob, {
         diffID: report.diffID,
         ...(tocDigest === undefined ? {} : { tocDigest }),
-        ...(decompressor === undefined ? {} : { decompressors: [decompressor(report.externalToc)] }),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...reading(report.externalToc),
       });
     },
   };

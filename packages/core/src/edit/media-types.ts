@@ -10,6 +10,12 @@ export function typeIn(family: TypeFamily, mediaType: string): string {
   return family === 'oci' ? ociTypeOf(mediaType) : dockerTypeOf(mediaType);
 }
 
+/** Whether a manifest or index, or anything in its lists, has annotations. */
+export function hasAnnotations(document: JsonObject): boolean {
+  const parts = [document, ...['config', 'layers', 'manifests'].flatMap((key) => document[key] ?? [])];
+  return parts.some((part) => isJsonObject(part) && isJsonObject(part['annotations'] ?? null) && Object.keys(part['annotations'] ?? {}).length > 0);
+}
+
 /** A manifest or index under the names of a family, with what it refers to. In docker's there are no annotations. */
 export function retyped(document: JsonObject, mediaType: string, family: TypeFamily): JsonObject {
   const listed = (value: JsonValue): JsonValue => (Array.isArray(value) ? value.map(entry) : entry(value));

@@ -23,7 +23,7 @@ import { matchPlatform } from '../spec/platform-match.ts';
 import { formatPlatform } from '../spec/platform.ts';
 import type { Platform } from '../spec/platform.ts';
 import { arrayIn, isJsonObject, parseRaw, withField } from './json.ts';
-import { retyped, typeIn } from './media-types.ts';
+import { hasAnnotations, retyped, typeIn } from './media-types.ts';
 import type { TypeFamily } from './media-types.ts';
 
 /** One image of a graph: a manifest and its config, checked, and as the JSON that they are, whatever else that says. */
@@ -57,6 +57,8 @@ export interface Rewritten {
   readonly source: ImageStore;
   /** The images that were edited, in their order. */
   readonly images: readonly RewrittenManifest[];
+  /** Whether documents had annotations for which docker's media types have no place. */
+  readonly lostAnnotations: boolean;
 }
 
 export interface RewrittenManifest {
@@ -77,7 +79,7 @@ export async function rewriteImage(source: ImageStore, root: Descriptor, edit: (
   const rewriting = new Rewriting(source, edit, options);
   const descriptor = await rewriting.visit(root, 0);
   const images = [...rewriting.images.values()];
-  if (images.length > 0) return { root: descriptor, source: withBlobs(source, rewriting.documents), images };
+  if (images.length > 0) return { root: descriptor, source: withBlobs(source, rewriting.documents), images, lostAnnotations: rewriting.lostAnnotations };
   throw new OciTarError('NOT_FOUND', `${root.digest} has no image to edit here${rewriting.seen.size === 0 ? '' : ' for these platforms'}`, {
     side: 'source',
     subject: root.digest,
@@ -90,6 +92,7 @@ class Rewriting {
   readonly images = new Map<Digest, RewrittenManifest>();
   /** Platforms that were met, for messages. */
   readonly seen = new Set<string>();
+  lostAnnotations = false;
   readonly #source: ImageStore;
   readonly #edit: (image: EditableImage) => Promise<ImageEdit>;
   readonly #options: RewriteOptions;
@@ -186,6 +189,7 @@ class Rewriting {
     const { mediaTypes: family } = this.#options;
     const mediaType = family === undefined ? old.mediaType : typeIn(family, old.mediaType);
     const document = family === undefined || isConfigType(old.mediaType) ? edited : retyped(edited, mediaType, family);
+    if (family === 'docker' && document !== edited && hasAnnotations(edited)) this.lostAnnotations = true;
     const bytes = stringifyJson(document);
     if (bytes.byteLength > this.#limits.bytes) {
       throw new OciTarError('LIMIT_EXCEEDED', `the document made of ${old.digest} would have ${bytes.byteLength} bytes, more than the limit of ${this.#limits.bytes}`, { limit: this.#limits.bytes, actual: bytes.byteLength });

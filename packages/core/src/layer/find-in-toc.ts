@@ -29,7 +29,8 @@ export function hasExactNames({ toc }: SeekableLayer): boolean {
   return !toc.entries.some(({ name, linkName }) => name.includes('\ufffd') || linkName?.includes('\ufffd') === true);
 }
 
-const types: Readonly<Record<Exclude<TocEntryType, 'chunk'>, Exclude<TarType, 'other'>>> = {
+/** What a tar calls the types of a TOC. */
+export const tocTarTypes: Readonly<Record<Exclude<TocEntryType, 'chunk'>, Exclude<TarType, 'other'>>> = {
   reg: 'file',
   hardlink: 'hardlink',
   symlink: 'symlink',
@@ -60,7 +61,7 @@ class TocReader implements EntryReader {
     for (; this.#next < entries.length; this.#next++) {
       const toc = entries[this.#next];
       if (toc === undefined || toc.type === 'chunk') continue;
-      const entry = this.#entryOf(toc, types[toc.type], this.#next);
+      const entry = this.#entryOf(toc, tocTarTypes[toc.type], this.#next);
       this.#next += 1;
       if (entry.type === 'file') this.#file = toc.name;
       return entry;

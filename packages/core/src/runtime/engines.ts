@@ -33,3 +33,20 @@ export interface Deflated {
   /** CRC-32 of what went in. */
   readonly crc: number;
 }
+
+/** One compressed member, of whose content parts are to be digested. */
+export interface MemberToDigest {
+  /** Deflate data, the CRC-32 of its content, and whatever follows. */
+  readonly data: Uint8Array;
+  /** The most bytes that it may decompress to. */
+  readonly limit: number;
+  /** `wanted`: the bytes themselves are asked for, too. */
+  readonly parts: readonly { readonly start: number; readonly length: number; readonly wanted: boolean }[];
+}
+
+export interface DigestedPart {
+  /** SHA-256. */
+  readonly hex: string;
+  /** Where they were wanted. */
+  readonly bytes?: Uint8Array;
+}

@@ -31,7 +31,7 @@ export async function* readChunks(chunks: readonly SeekableChunk[], reading: Chu
   const [first] = chunks;
   const last = chunks.at(-1);
   if (first === undefined || last === undefined) return;
-  for (const chunk of chunks) check(chunk, reading);
+  checkChunks(chunks, reading);
   const reader = new ByteReader(reading.blob.read(first.offset, last.nextOffset), first.offset);
   try {
     for (let at = 0; at < chunks.length; ) {
@@ -52,7 +52,7 @@ export async function* readChunks(chunks: readonly SeekableChunk[], reading: Chu
 const smallMember = 128 * 1024;
 
 /** Chunks of one member, at whose start `blob` is. */
-async function* readMember(blob: ByteReader, chunks: readonly SeekableChunk[], reading: ChunkReading): AsyncGenerator<ReadChunk, void, void> {
+export async function* readMember(blob: ByteReader, chunks: readonly SeekableChunk[], reading: ChunkReading): AsyncGenerator<ReadChunk, void, void> {
   const { decompressor, signal } = reading;
   const [first] = chunks;
   const last = chunks.at(-1);
@@ -106,6 +106,11 @@ async function content(member: ByteReader, chunk: SeekableChunk): Promise<Uint8A
     }
   };
   return collect(parts(), chunk.chunkSize, chunk.entry.path);
+}
+
+/** What can be said before anything is read. LIMIT_EXCEEDED; INVALID_TOC for a chunk without a digest. */
+export function checkChunks(chunks: readonly SeekableChunk[], reading: ChunkReading): void {
+  for (const chunk of chunks) check(chunk, reading);
 }
 
 function check(chunk: SeekableChunk, { memberLimit, unverified }: ChunkReading): void {

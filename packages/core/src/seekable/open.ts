@@ -5,6 +5,8 @@ import { OciTarError } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
 import { readChunks } from './chunk-reader.ts';
 import type { ChunkReading, ReadChunk } from './chunk-reader.ts';
+import { verifyChunks } from './chunk-verification.ts';
+import type { VerifiedChunk } from './chunk-verification.ts';
 import { findEntry } from './entry.ts';
 import type { SeekableChunk, SeekableEntry } from './entry.ts';
 import { shown } from './failures.ts';
@@ -177,6 +179,11 @@ export class SeekableLayer {
    */
   read(chunks: readonly SeekableChunk[], options: { readonly signal?: AbortSignal } = {}): AsyncIterable<ReadChunk> {
     return readChunks(chunks, { ...this.#reading, signal: options.signal });
+  }
+
+  /** Reads all content and verifies each chunk, over the cores; hands the content out only of files of several chunks. Errors as in `read`. */
+  verifyChunks(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<VerifiedChunk> {
+    return verifyChunks(this.chunks, { ...this.#reading, signal: options.signal });
   }
 
   /** What every chunk must be, when the TOC's digest is the one that is vouched for. DIGEST_MISMATCH; INVALID_TOC where a chunk has no digest. */

@@ -35,7 +35,7 @@ export async function verifyContent(layer: SeekableLayer, options: { readonly si
   let size = 0;
   let whole: { readonly entry: SeekableEntry; readonly digester: Digester } | undefined;
   try {
-    for await (const { chunk, bytes } of layer.read(layer.chunks, options)) {
+    for await (const { chunk, bytes } of layer.verifyChunks(options)) {
       const { entry } = chunk;
       if (chunk.chunkOffset === 0) {
         files += 1;
@@ -43,8 +43,8 @@ export async function verifyContent(layer: SeekableLayer, options: { readonly si
         if (entry.chunks.length === 1) checkSame(entry, chunk.chunkDigest ?? entry.toc?.digest);
         else whole = { entry, digester: createDigester('sha256', { size: entry.size }) };
       }
-      size += bytes.length;
-      if (whole?.entry !== entry) continue;
+      size += chunk.chunkSize;
+      if (whole?.entry !== entry || bytes === undefined) continue;
       await whole.digester.update(bytes);
       if (chunk.chunkOffset + chunk.chunkSize < entry.size) continue;
       checkSame(entry, `sha256:${await whole.digester.hex()}`);

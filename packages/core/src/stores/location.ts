@@ -39,6 +39,8 @@ export function parseLocation(text: string): Location {
 
 /** `path` is the repository, `reference` the whole name. */
 function registryLocation(text: string): Location {
+  // As a name it would be one on Docker Hub, with the port for its tag.
+  if (/^(?:localhost|\d+(?:\.\d+){3}|\[[0-9a-f:]+\])(?::\d+)?\/?$/i.test(text)) throw new OciTarError('INVALID_ARGUMENT', `docker://${text} is a registry, and names no repository there`, { subject: text, hint: `Write docker://${text.replace(/\/$/, '')}/NAME.` });
   const reference = withDefaultTag(parseReference(text));
   return { scheme: 'docker', path: repositoryOf(reference), reference: formatReference(reference) };
 }

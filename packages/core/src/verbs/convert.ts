@@ -50,6 +50,8 @@ export interface ConvertReport {
   readonly tocImage?: NamedImage;
   /** Prioritized files that are in none of the layers of an image. */
   readonly missingPrioritized: readonly string[];
+  /** Whether the image, or one of its layers, had annotations that docker's media types cannot hold. */
+  readonly lostAnnotations: boolean;
   readonly referrers: readonly NamedImage[];
   readonly gaps: readonly Gap[];
 }
@@ -88,6 +90,7 @@ export async function convertImage(request: ConvertRequest): Promise<ConvertRepo
       layers: conversion.written,
       ...(tocs === undefined ? {} : { tocImage: tocs.image }),
       missingPrioritized: conversion.missing,
+      lostAnnotations: rewritten.lostAnnotations,
       referrers: plan.referrers,
       gaps: plan.gaps,
     };
@@ -121,7 +124,10 @@ class Conversion {
     if (!image.manifest.layers.every(({ mediaType }) => isLayerType(mediaType))) return {};
     const { layers } = await openImage(source, image.descriptor, limits === undefined ? {} : { limits });
     const converted: (WrittenLayer | undefined)[] = layers.map(() => undefined);
-    const positions = [...layers.entries()].filter(([, layer]) => !isForeignType(layer.descriptor.mediaType) && !form.isOf(layer));
+    const positions: [number, ImageLayer][] = [];
+    for (const [position, layer] of layers.entries()) {
+      if (!isForeignType(layer.descriptor.mediaType) && !(await form.isOf(layer))) positions.push([position, layer]);
+    }
     await eachOf(positions, form.annotated ? 1 : jobs, async ([position, layer]) => void (converted[position] = await this.#converted(layer)), signal);
     this.#noteMissing(converted, positions.length);
     return convertEdit(image, converted);

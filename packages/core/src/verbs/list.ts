@@ -39,19 +39,30 @@ export interface ImageListing extends ImageTree {
   readonly path: LayerPath;
   /** Parents before what is in them, sorted by the bytes of their paths; the directory itself is not among them. */
   readonly nodes: readonly TreeNode[];
+  /** The same one by one: a million of them need not be held. */
+  each(): Iterable<TreeNode>;
 }
 
 /** What an image has at a path: the contents of a directory, or the one thing that is there. NOT_FOUND, naming what is near. */
 export async function listFiles(request: ListRequest): Promise<ImageListing> {
   const found = await readImageTree(request);
-  return { ...found, ...(await listTree(found.tree, request.path ?? '', request.recursive ?? false)) };
+  const { path, each } = await listTree(found.tree, request.path ?? '', request.recursive ?? false);
+  let nodes: readonly TreeNode[] | undefined;
+  return {
+    ...found,
+    path,
+    each,
+    get nodes() {
+      return (nodes ??= [...each()]);
+    },
+  };
 }
 
-async function listTree(tree: MergedTree, path: string, recursive: boolean): Promise<{ readonly path: LayerPath; readonly nodes: readonly TreeNode[] }> {
+async function listTree(tree: MergedTree, path: string, recursive: boolean): Promise<Pick<ImageListing, 'path' | 'each'>> {
   const place = await placeIn(tree, path);
   const node = place === '' ? undefined : tree.get(place);
-  if (node !== undefined && node.type !== 'directory') return { path: place, nodes: [node] };
-  return { path: place, nodes: recursive ? [...below(tree, place)] : tree.children(place) };
+  if (node !== undefined && node.type !== 'directory') return { path: place, each: () => [node] };
+  return { path: place, each: () => (recursive ? below(tree, place) : tree.children(place)) };
 }
 
 /** A symlink to what is no directory, or to nothing, is listed itself. */

@@ -6,7 +6,7 @@ import { invalidToc } from '../failures.ts';
 import type { Decompressor, Footer, SeekableFormat } from '../format.ts';
 import { stringifyToc } from '../toc-stringify.ts';
 import { tocDigestAnnotation, uncompressedSizeAnnotation } from '../toc.ts';
-import { checkGzipLevel, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
+import { checkGzipLevel, digestGzipMembers, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
 import { jsonOfGzippedTar, tocOfGzippedTar, tocTar } from './toc-tar.ts';
 
 export interface GzipFormatOptions {
@@ -64,6 +64,7 @@ export const estargzDecompressor: Decompressor = {
   tarOfEnd: withoutPadding,
   smallMember: smallGzipMember,
   wholeMember: wholeGzipMember,
+  digestMembers: digestGzipMembers,
 };
 
 /**

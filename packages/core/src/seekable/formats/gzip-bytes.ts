@@ -1,7 +1,9 @@
 import { deflateRaw } from '#runtime/deflate';
 import { crc32, inflateSmall } from '#runtime/gzip';
+import { digestMembers } from '#runtime/member-digests';
 import { OciTarError } from '../../errors.ts';
 import { join } from '../../bytes/source.ts';
+import type { DigestedPart, MemberToDigest } from '../../runtime/engines.ts';
 import { decodeText, encodeText } from '../../tar/text.ts';
 
 /** Bytes of a gzip header without optional fields, and of a trailer (RFC 1952, 2.3). */
@@ -46,8 +48,21 @@ export function wholeGzipMember(bytes: Uint8Array): Uint8Array | undefined {
   return member !== undefined && member.end === bytes.length && member.size === member.output.length ? member.output : undefined;
 }
 
+/** Digests of parts of members with plain headers, off the main thread; see `Decompressor.digestMembers`. */
+export async function digestGzipMembers(members: readonly MemberToDigest[]): Promise<readonly (readonly DigestedPart[] | undefined)[]> {
+  const plain = members.filter(({ data }) => hasPlainHeader(data));
+  const digested = await digestMembers(plain.map((member) => ({ ...member, data: member.data.subarray(headerSize) })));
+  const found = new Map(plain.map((member, at) => [member, digested[at]]));
+  return members.map((member) => found.get(member));
+}
+
+/** A gzip header without optional fields. */
+function hasPlainHeader(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8 && bytes[3] === 0;
+}
+
 function memberAt(bytes: Uint8Array): { readonly output: Uint8Array; readonly end: number; readonly size: number } | undefined {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8 || bytes[3] !== 0) return undefined;
+  if (!hasPlainHeader(bytes)) return undefined;
   const small = inflateSmall(bytes.subarray(headerSize));
   const end = headerSize + (small?.consumed ?? 0);
   if (small === undefined || bytes.length < end + trailerSize) return undefined;
