@@ -24,6 +24,29 @@ describe('convert', () => {
     expect(digests[0]).toBe(digests[1]);
   });
 
+  it('writes layers anew that have the form where a flag says how, or their tables are elsewhere', async () => {
+    const cli = new Cli();
+    await cli.create();
+    await cli.ok('convert', 'hello:1', 'hello:e', '--estargz');
+    expect((await cli.ok('convert', 'hello:e', 'hello:same', '--estargz')).stdout).toContain('every layer is estargz already');
+    for (const flags of [['--level', '1'], ['--chunk-size', '1000'], ['--external-toc']]) {
+      expect((await cli.ok('convert', 'hello:e', 'hello:x', '--estargz', ...flags)).stdout, flags.join(' ')).toContain('1 layer to estargz');
+    }
+    expect((await cli.ok('convert', 'hello:x', 'hello:back', '--estargz')).stdout).toContain('1 layer to estargz');
+    expect(await cli.json('toc', 'hello:back')).toMatchObject({ layers: [{ voucher: 'vouched' }] });
+    expect((await cli.ok('convert', 'hello:1', 'hello:plain', '--uncompressed')).stdout).toContain('1 layer to plain tar');
+  });
+
+  it("says that docker's media types lose annotations, where there are some", async () => {
+    const cli = new Cli();
+    await cli.create();
+    expect((await cli.run(['convert', 'hello:1', 'hello:d', '--zstd', '--docker'])).stderr).toBe('');
+    await cli.ok('convert', 'hello:1', 'hello:e', '--estargz');
+    expect((await cli.run(['convert', 'hello:1', 'hello:d', '--estargz', '--docker'])).stderr).toContain('nobody can vouch');
+    await cli.ok('config', 'hello:1', 'hello:noted', '--annotation', 'org.example=1');
+    expect((await cli.run(['convert', 'hello:noted', 'hello:d', '--zstd', '--docker'])).stderr).toContain('those of the image are lost');
+  });
+
   it('tells what goes with what', async () => {
     const cli = new Cli();
     await cli.create();
@@ -34,6 +57,8 @@ describe('convert', () => {
     expect(await cli.run(['convert', 'hello:1', 'hello:x', '--estargz', '--prioritize', '@first.txt'])).toMatchObject({ status: 3 });
     const told = await cli.run(['convert', 'hello:1', 'hello:x', '--estargz', '--prioritize', '@first.txt', '--allow-missing-prioritized']);
     expect(told).toMatchObject({ status: 0, stderr: expect.stringContaining('no layer has none') as string });
+    expect(await cli.run(['convert', 'hello:1', 'hello:x', '--gzip', '--allow-missing-prioritized'])).toMatchObject({ status: 2 });
+    expect(await cli.run(['convert', 'hello:1', 'hello:x', '--estargz', '--prioritize', '@nowhere.txt'])).toMatchObject({ status: 3, stderr: expect.stringContaining('nowhere.txt cannot be read') as string });
     expect(await cli.run(['convert', 'hello:none', 'hello:x', '--gzip'])).toMatchObject({ status: 3 });
   });
 });

@@ -234,3 +234,12 @@ describe('an interrupt', () => {
     reader.destroy();
   });
 });
+
+describe('a layer that can be read in pieces', () => {
+  it('is built from a pipe into a pipe, and unpacked so', () => {
+    const tar = execFileSync(process.execPath, [main, 'pack', join(home, 'rootfs'), '-', '-q'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+    const piped = (input: Buffer, ...args: readonly string[]) => execFileSync(process.execPath, [main, 'estargz', ...args, '-', '-'], { env, input, stdio: ['pipe', 'pipe', 'ignore'] });
+    expect(piped(piped(tar, 'build', '--lossless'), 'unpack').equals(tar)).toBe(true);
+    expect(piped(piped(tar, 'build'), 'unpack').includes('hello')).toBe(true);
+  });
+});

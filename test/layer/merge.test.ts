@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { bytesSource, codecByName, digestBytes, mergeLayers, mergedEntries } from '@oci-tar/core';
 import type { LayerInput, MergeOptions, MergedEntry } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
@@ -40,7 +41,13 @@ const ways = [
   ['one pass', streamed],
 ] as const;
 
+const ofNode = async (layers: readonly Layer[], options: MergeOptions = {}) => gather(mergeLayers((await tars(layers)).map((tar) => Readable.from([Buffer.from(tar)])), options));
+
 const names = async (tar: Uint8Array): Promise<string[]> => (await found(tar)).map(({ path }) => path);
+
+it('merges streams of Node, which have a `read` of their own', async () => {
+  expect(await names(await ofNode([[file('a')], [file('b')]]))).toEqual(await names(await streamed([[file('a')], [file('b')]])));
+});
 
 describe.each(ways)('mergeLayers, in %s', (_, merge) => {
   it('gives an empty archive for no layers, empty ones and ones of zeros', async () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -100,6 +101,8 @@ describe('a layer that was built', () => {
       expect((await built(input, { prioritizedFiles: ['b'] })).report.digest).toBe(plain.report.digest);
       const streamed = buildSeekable(inRuns(input), { level: 1, prioritizedFiles: ['b'] });
       expect(Buffer.compare(await gather(streamed.blob), plain.blob)).toBe(0);
+      const ofNode = buildSeekable(Readable.from([Buffer.from(input)]), { level: 1, prioritizedFiles: ['b'] });
+      expect(Buffer.compare(await gather(ofNode.blob), plain.blob)).toBe(0);
     }
   });
 });

@@ -16,7 +16,7 @@ import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { newImageAt, newImageText } from '../new-image.ts';
 import { flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
-import { displayName, imageJson, noteGaps } from '../outcome.ts';
+import { imageJson, noteGaps } from '../outcome.ts';
 import { imageAt, imageWord, jobsOf, placeOf, withSource } from '../places.ts';
 import { compressorOf, seekableOf, seekableOptions } from '../seekable-options.ts';
 import type { SeekableFlags } from '../seekable-options.ts';
@@ -138,5 +138,5 @@ function reportText({ image, layers, tocImage }: ConvertReport, form: LayerForm)
   const [before, after] = [layers.reduce((sum, { from }) => sum + from.size, 0), layers.reduce((sum, { to }) => sum + to.size, 0)];
   const name = form.name === 'none' ? 'plain tar' : form.name;
   const what = layers.length === 0 ? `every layer is ${name} already\n` : `${counted(layers.length, 'layer')} to ${name}: ${formatSize(before)} before, ${formatSize(after)} now\n`;
-  return `${newImageText(image)}${what}${tocImage === undefined ? '' : `${displayName(tocImage)}  ${tocImage.descriptor.digest}\n`}`;
+  return `${newImageText(image)}${what}${tocImage === undefined ? '' : newImageText(tocImage)}`;
 }

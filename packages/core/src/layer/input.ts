@@ -23,14 +23,14 @@ export interface ReadableLayer {
 /** A layer; a stream can be read only once. */
 export type LayerInput = ReadableLayer | ByteSource | ByteStream;
 
-/** Whether a layer can be read anew. */
+/** Whether a layer can be read anew. Streams of Node have a `read` of their own. */
 export function isReadable(layer: LayerInput): boolean {
-  return 'read' in layer && !('once' in layer && layer.once === true);
+  return !(Symbol.asyncIterator in layer) && !('once' in layer && layer.once === true);
 }
 
 /** The bytes of a layer as they are given. */
 export function bytesOf(layer: LayerInput): ByteStream {
-  return 'read' in layer ? layer.read() : layer;
+  return Symbol.asyncIterator in layer ? layer : layer.read();
 }
 
 /** The plain tar of a layer. Throws instead of ending where it is not what was promised. */

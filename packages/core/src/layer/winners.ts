@@ -37,7 +37,7 @@ export async function* winners(layers: readonly LayerInput[], options: MergeOpti
         await spool.write(run);
       }
       const source = await spool.source();
-      held.push('read' in layer ? { ...layer, once: false, read: () => source.read() } : source);
+      held.push(Symbol.asyncIterator in layer ? source : { ...layer, once: false, read: () => source.read() });
     }
     yield* winnersInTwoPasses(held, limits, options);
   } finally {

@@ -147,7 +147,8 @@ function limitOf(limit: number | undefined): { readonly limit?: number } {
   return limit === undefined ? {} : { limit };
 }
 
+/** Streams of Node have a `read` of their own. */
 function isSource(tar: ByteStream | ByteSource): tar is ByteSource {
-  return 'read' in tar;
+  return !(Symbol.asyncIterator in tar);
 }
 

@@ -34,13 +34,13 @@ export class DeflateThread {
   readonly #waiting: DeflateJob[] = [];
   #load = 0;
 
-  /** `onBroken` is called when threads turn out not to work here. */
-  constructor(onBroken: () => void) {
+  /** `onBroken` is called with the reason when threads turn out not to work here. */
+  constructor(onBroken: (error: unknown) => void) {
     // A thread that has nothing to do must not keep the process alive.
     this.#worker.unref();
     this.#worker.on('message', (reply: Reply) => this.#receive(reply));
-    this.#worker.on('error', () => {
-      onBroken();
+    this.#worker.on('error', (error) => {
+      onBroken(error);
       const jobs = [...this.#lanes.flatMap((lane) => lane.jobs ?? []), ...this.#waiting.splice(0)];
       for (const lane of this.#lanes) lane.jobs = undefined;
       for (const job of jobs) job.retry();

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Deflated } from '../engines.ts';
 import { zlib } from './builtins.ts';
 import { DeflateThread } from './deflate-thread.ts';
+import { warnOfThread } from './thread-warning.ts';
 
 /** zlib's own default: level 9 takes twice the time for 0.4 % less. */
 const defaultLevel = 6;
@@ -34,15 +35,35 @@ function leastLoaded(): DeflateThread {
   const idle = threads.find((thread) => thread.load === 0);
   if (idle !== undefined) return idle;
   if (threads.length < deflateParallelism) {
-    const thread = new DeflateThread(() => (broken = true));
+    const thread = new DeflateThread((error) => {
+      broken = true;
+      warnOfThread('compresses', error);
+    });
     threads.push(thread);
     return thread;
   }
   return threads.reduce((least, thread) => (thread.load < least.load ? thread : least));
 }
 
-/** Without threads of our own: zlib's asynchronous call. */
-function deflateInPool(parts: readonly Uint8Array[], level: number): Promise<Deflated> {
+/** Jobs that zlib's pool has at the moment, and those that wait for it. */
+let inPool = 0;
+const forPool: (() => void)[] = [];
+
+/** Without threads of our own: zlib's asynchronous call, for as many jobs at a time as there are cores, since each that is under way has 268 KB and its output. */
+async function deflateInPool(parts: readonly Uint8Array[], level: number): Promise<Deflated> {
+  if (inPool >= deflateParallelism) await new Promise<void>((resolve) => forPool.push(resolve));
+  else inPool += 1;
+  try {
+    return await deflateOne(parts, level);
+  } finally {
+    // The place is handed on, so that nobody gets in between.
+    const next = forPool.shift();
+    if (next === undefined) inPool -= 1;
+    else next();
+  }
+}
+
+function deflateOne(parts: readonly Uint8Array[], level: number): Promise<Deflated> {
   const input = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
   return new Promise((resolve, reject) => {
     zlib().deflateRaw(input, { level, memLevel }, (error, data) => {

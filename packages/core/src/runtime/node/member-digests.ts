@@ -3,7 +3,7 @@ import type { DigestedPart, MemberToDigest } from '../engines.ts';
 import { workerThreads } from './builtins.ts';
 import { warnOfThread } from './thread-warning.ts';
 
-/** How many batches are worth having under way: one that is worked on and one that waits, for each core. */
+/** How many batches are worth having under way: one that each core works on and one that it finds waiting. */
 export const memberParallelism: number = 2 * availableParallelism();
 
 /** Memory that comes back from the threads, to be filled again. */

@@ -6,9 +6,9 @@ import { crc32, inflateRawSync } from 'node:zlib';
 /** @typedef {{ start: number, length: number, wanted: boolean }} Part */
 /** @typedef {{ start: number, end: number, limit: number, parts: Part[] }} Member `start` and `end` in the batch's memory, `limit` of what it decompresses to. */
 
-/** zlib hands out so many bytes at once: what fits is not copied once more. */
+/** zlib hands out so many bytes at once: what fits is not copied once more, and most members fit. */
 const leastOutput = 4 * 1024;
-const mostOutput = 1024 * 1024;
+const mostOutput = 9 * 1024 * 1024;
 
 parentPort?.on('message', (/** @type {{ id: number, memory: ArrayBuffer, members: Member[] }} */ { id, memory, members }) => {
   const bytes = new Uint8Array(memory);

@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { SeekableLayer } from '../../packages/core/src/seekable/open.ts';
+import { verifyContent } from '../../packages/core/src/seekable/verify.ts';
+import { built, file, opened, tarOf } from './support.ts';
+
+/** What reading one member after the other says. */
+async function oneByOne(layer: SeekableLayer): Promise<unknown> {
+  try {
+    for await (const _ of layer.read(layer.chunks));
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+describe('a layer large enough for threads', () => {
+  const files = Array.from({ length: 40 }, (_, at) => file(`file-${at}`, randomBytes(at === 20 ? 700_000 : 60_000)));
+
+  // With the landmark, a file of one byte.
+  it.each([{}, { minChunkSize: 150_000 }])('is verified with every file, those of several chunks too: %j', async (options) => {
+    const { blob } = await built(await tarOf(...files), { chunkSize: 200_000, ...options });
+    expect(await verifyContent(await opened(blob))).toEqual({ files: 41, chunks: 44, size: 39 * 60_000 + 700_000 + 1 });
+  });
+
+  it('has the same error as when it is read alone, for the first of the chunks that are damaged', async () => {
+    const { blob } = await built(await tarOf(...files), { chunkSize: 200_000 });
+    const { chunks } = await opened(blob);
+    for (const [at, into] of [[3, 2], [22, 12], [30, 9_000], [42, 40_000]] as const) {
+      const damaged = Uint8Array.from(blob);
+      for (const number of new Set([at, 42])) {
+        const place = (chunks[number]?.offset ?? 0) + into;
+        damaged[place] = (damaged[place] ?? 0) ^ 0x55;
+      }
+      const layer = await opened(damaged);
+      const expected = await oneByOne(layer);
+      expect(expected).toBeInstanceOf(Error);
+      await expect(verifyContent(layer)).rejects.toEqual(expected);
+    }
+  });
+});
