@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteReader, exactReadLimit } from '../../packages/core/src/bytes/reader.ts';
 import { failure, gather, inRuns } from '../tar/streams.ts';
+import fc from '../support/fast-check.ts';
 
 const count = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => i % 251);
 

@@ -1,10 +1,10 @@
 import { getEventListeners } from 'node:events';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { abortable, bufferedSink, bytesSource, coalesced, collect, counted, isOciTarError, readSource, sliceSource } from '@oci-tar/core';
 import type { ByteStream } from '@oci-tar/core';
 import { transformedSink } from '../../packages/core/src/bytes/channel.ts';
 import { MemorySink, cut } from '../support/sinks.ts';
+import fc from '../support/fast-check.ts';
 
 const bytes = fc.uint8Array({ maxLength: 500 });
 const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 4 });

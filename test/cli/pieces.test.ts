@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import fc from 'fast-check';
 import { OciTarError } from '@oci-tar/core';
 import type { ErrorCode } from '@oci-tar/core';
 import { failureOf } from '../../packages/cli/src/failure.ts';
@@ -11,6 +10,7 @@ import { formatSize, shown, styler, table } from '../../packages/cli/src/style.t
 import { editDistance, nearest } from '../../packages/cli/src/suggest.ts';
 import textWidth from '../../packages/cli/src/text-width.ts';
 import { commandWords, createdSeconds, portOf } from '../../packages/cli/src/values.ts';
+import fc from '../support/fast-check.ts';
 
 describe('the directory of the store', () => {
   it.each([

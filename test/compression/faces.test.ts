@@ -1,5 +1,4 @@
 import { deflateRawSync, gunzipSync, crc32 as zlibCrc32, constants } from 'node:zlib';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compressGzip, crc32, rawInflater } from '../../packages/core/src/runtime/default/gzip.ts';
 import { nextTurn } from '../../packages/core/src/runtime/default/turn.ts';
@@ -9,6 +8,7 @@ import { XxHash64 } from '../../packages/core/src/runtime/xxhash64.ts';
 import { loadZstd, zstdVersion } from '../../packages/core/src/runtime/zstd-wasm.ts';
 import { wasmCompressZstd } from '../../packages/core/src/runtime/zstd-wasm-encoder.ts';
 import { collect, concat, cut, prose, watched } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 async function inflate(bytes: Uint8Array, cuts: readonly number[], inflater = rawInflater()) {
   const runs: Uint8Array[] = [];

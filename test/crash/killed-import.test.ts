@@ -5,10 +5,9 @@ import type { ImageDriver } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { soundBlobs } from '../hostile/attempt.ts';
 import { addImages, listed } from '../support/images.ts';
+import { seed } from '../support/seed.ts';
 import { Child, ageOwnerless, inFolder, random, readJson, scriptOf, writeArchive } from './processes.ts';
 
-/** Another seed kills at other moments: OCI_TAR_KILL_SEED=7. */
-const seed = Number(process.env['OCI_TAR_KILL_SEED'] ?? Date.now() % 100_000);
 const kills = 44;
 const atOnce = 2;
 
@@ -59,7 +58,7 @@ function moments(count: number, next: () => number): readonly number[] {
 }
 
 describe(`an import that is killed (seed ${seed})`, () => {
-  it('leaves a store that verifies, whenever that is, and the next import completes', { timeout: 120_000 }, () =>
+  it('leaves a store that verifies, whenever that is, and the next import completes', { timeout: 300_000 }, () =>
     inFolder(async (folder) => {
       const script = await scriptOf(folder, importing);
       const archive = join(folder, 'in.tar');
@@ -97,9 +96,8 @@ describe(`an import that is killed (seed ${seed})`, () => {
       const all = moments(kills, next).map((moment, number) => () => round(moment, number));
       for (let i = 0; i < all.length; i += atOnce) await Promise.all(all.slice(i, i + atOnce).map((run) => run()));
 
-      // The runs overlap, so a few may end before their moment; a test that kills nothing shows nothing.
-      expect(outcomes.killed).toBeGreaterThan(kills / 2);
-      expect(outcomes.halfDone).toBeGreaterThan(kills / 10);
+      // The runs overlap, so some may end before their moment; a test that kills nothing shows nothing.
+      for (let number = kills; outcomes.killed <= kills / 2 || outcomes.halfDone <= kills / 10; number++) await round(next(), number);
     }));
 
   it('at any step of its writing leaves a layout that opens', async () => {
@@ -215,8 +213,9 @@ describe(`an export that is killed (seed ${seed})`, () => {
         const whole = join(folder, `whole-${compression}`);
         const time = await duration(script, path, whole, compression);
         const expected = await readFile(whole);
-        let killed = 0;
-        for (const moment of moments(10, next)) {
+        const spread = moments(10, next);
+        for (let round = 0, killed = 0; round < spread.length || killed < 4; round++) {
+          const moment = spread[round] ?? next();
           const output = join(folder, `out-${compression}-${moment}`);
           const child = new Child(script, path, output, compression);
           expect(await child.line()).toBe('begins');
@@ -224,7 +223,6 @@ describe(`an export that is killed (seed ${seed})`, () => {
           const left = await readFile(output).catch(() => undefined);
           if (left !== undefined) expect(Buffer.compare(left, expected)).toBe(0);
         }
-        expect(killed).toBeGreaterThan(3);
       }
     }));
 });

@@ -16,11 +16,11 @@ const [store, archive, way, count] = process.argv.slice(2);
 const target = await core.localStore(store);
 const forever = new Promise(() => setInterval(() => {}, 1000));
 if (way === 'pipe') {
-  const { readFile } = await import('node:fs/promises');
+  const { readFile, readdir } = await import('node:fs/promises');
   const bytes = await readFile(archive);
   await core.importStream((async function* () {
     yield bytes.subarray(0, bytes.length * Number(count) / 10);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    while ((await readdir(store + '/blobs/sha256').catch(() => [])).length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
     console.log('waits');
     await forever;
   })(), { target });

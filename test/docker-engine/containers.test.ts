@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dockerContainers, packTree, uploadFailure } from '@oci-tar/core';
 import type { DockerContainers, DockerEngineOptions } from '@oci-tar/core';
@@ -10,6 +9,7 @@ import { Cli, folder } from '../cli/support.ts';
 import { layerOf } from '../support/images.ts';
 import { FakeEngine, sendJson, taking } from './fake-engine.ts';
 import type { FakeEngineOptions } from './fake-engine.ts';
+import fc from '../support/fast-check.ts';
 
 const archivePath = '/containers/web/archive';
 

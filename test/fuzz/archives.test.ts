@@ -11,10 +11,10 @@ import { Random } from './random.ts';
 import { filesOf, seeds } from './seeds.ts';
 import type { Seed } from './seeds.ts';
 import { inTree, mutatedTree } from './trees.ts';
+import { seed as firstSeed } from '../support/seed.ts';
 
-/** How long each way in is tried; a longer run is asked for with OCI_TAR_FUZZ_SECONDS, a finding run again with OCI_TAR_FUZZ_SEED. */
+/** How long each way in is tried; a longer run is asked for with OCI_TAR_FUZZ_SECONDS, a finding run again with OCI_TAR_SEED. */
 const seconds = Number(process.env['OCI_TAR_FUZZ_SECONDS'] ?? '6');
-const firstSeed = Number(process.env['OCI_TAR_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
 /** Far more than any of them takes, also on a busy machine. */
 const hang = 10_000;
@@ -67,7 +67,7 @@ describe('mutated archives', () => {
       const outcome = await outcomeOf(load);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       memory = Math.max(memory, process.memoryUsage().rss);
-      if (!/^(?:imported|[A-Z_]+)$/.test(outcome) || memory > memoryLimit) findings.push(`OCI_TAR_FUZZ_SEED=${seed} ${way}, ${what}: ${outcome}, ${Math.round(memory / 2 ** 20)} MiB`);
+      if (!/^(?:imported|[A-Z_]+)$/.test(outcome) || memory > memoryLimit) findings.push(`OCI_TAR_SEED=${seed} ${way}, ${what}: ${outcome}, ${Math.round(memory / 2 ** 20)} MiB`);
       if (findings.length >= mostFindings) break;
     }
     const codes = [...outcomes].sort((a, b) => b[1] - a[1]).map(([code, count]) => `${code} ${count}`);

@@ -1,11 +1,11 @@
 import { bytesSource, codecByName, codecs, collect, exportImages, importImages, importStream, isOciTarError, layoutStore, memoryDriver, tarReader } from '@oci-tar/core';
 import type { ImageDriver } from '@oci-tar/core';
-import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addImages, addIndex, linux, memoryStore } from '../support/images.ts';
 import { MemorySink, cut } from '../support/sinks.ts';
 import { archive as tarOf, flipped, imagePieces, layoutEntry, noise, tar } from './archives.ts';
 import { taken } from './attempt.ts';
+import fc from '../support/fast-check.ts';
 
 const names = ['docker.io/library/one:1', 'docker.io/library/many:1'];
 

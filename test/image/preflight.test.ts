@@ -1,10 +1,10 @@
 import { checkConfigs, importImages, isOciTarError, makePlan, mediaTypes, parsePlatform, preflight } from '@oci-tar/core';
 import type { Descriptor, ImageStore, PlanOptions, PreflightReport } from '@oci-tar/core';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addImages, memoryStore } from '../support/images.ts';
 import { addDocument, addMulti, faulty, foreignLayer } from '../support/multi.ts';
 import type { MultiImage } from '../support/multi.ts';
+import fc from '../support/fast-check.ts';
 
 const name = 'docker.io/library/a:1';
 const platforms = ['linux/amd64', 'linux/arm64'];

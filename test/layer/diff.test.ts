@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { collect } from '@oci-tar/core';
 import { diffLayers } from '../../packages/core/src/layer/diff.ts';
@@ -8,6 +7,7 @@ import { readTree } from '../../packages/core/src/layer/read-tree.ts';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
 import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
+import fc from '../support/fast-check.ts';
 
 const paths = ['a', 'b', 'd', 'd/a', 'd/b', 'd/b/c'];
 const data = fc.constantFrom('', 'xx', 'yy', 'zzz');

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesSource, collect, isOciTarError } from '@oci-tar/core';
 import { tarLayerView } from '../../packages/core/src/layer/find-in-tar.ts';
@@ -10,6 +9,7 @@ import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
 import { xattrs } from '../../packages/core/src/tar/xattr.ts';
 import { built, directory, file, hardlink, symlink, tarOf } from '../seekable/support.ts';
 import { CountingSource, gather, inRuns } from '../tar/streams.ts';
+import fc from '../support/fast-check.ts';
 
 async function layerOf(tar: Uint8Array, options = {}): Promise<SeekableLayer> {
   return openSeekable(bytesSource((await built(tar, { lossless: true, ...options })).blob));

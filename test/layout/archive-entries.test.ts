@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { isOciTarError } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { ArchiveEntries, linkLimit } from '../../packages/core/src/layout/archive-entries.ts';
 import { layoutPrefix } from '../../packages/core/src/layout/prefix.ts';
+import fc from '../support/fast-check.ts';
 
 function entriesOf(files: readonly string[], links: readonly (readonly [path: string, target: string, type?: 'hardlink' | 'symlink'])[] = []): ArchiveEntries<{ readonly is: string }> {
   const entries = new ArchiveEntries<{ readonly is: string }>('in.tar');

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { bytesSource, importImages, importStream, readArchive, tarReader } from '@oci-tar/core';
 import type { ImageStore } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
@@ -6,6 +5,7 @@ import { listed, memoryStore } from '../support/images.ts';
 import { cut } from '../support/sinks.ts';
 import { forms, sampleImage, tarOf } from './docker-archives.ts';
 import type { Entry } from './docker-archives.ts';
+import fc from '../support/fast-check.ts';
 
 const images = [await sampleImage(), await sampleImage({ tags: ['b:1', 'c:2'], layers: [{ hello: 'lower\n' }, { hello: 'lower\n' }] })];
 

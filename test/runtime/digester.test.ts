@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDigester as createDefault } from '../../packages/core/src/runtime/default/digester.ts';
 import { createDigester } from '../../packages/core/src/runtime/node/digester.ts';
 import { threadDigester } from '../../packages/core/src/runtime/node/hash-pool.ts';
 import type { Digester, HashAlgorithm } from '../../packages/core/src/runtime/digester.ts';
+import fc from '../support/fast-check.ts';
 
 function onThread(algorithm: HashAlgorithm): Digester {
   const digester = threadDigester(algorithm);

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../../packages/core/src/bytes/source.ts';
 import { cleanName } from '../../packages/core/src/seekable/clean-name.ts';
@@ -14,6 +13,7 @@ import { compressWithCodec } from './compressed.ts';
 import { endMarker, join, rawEntry, rawHeader, rawPax } from '../tar/raw.ts';
 import { gather, inRuns, list } from '../tar/streams.ts';
 import { built, contentOf, directory, file, hardlink, members, opened, symlink, tarOf, trees } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const namesOf = async (blob: Uint8Array): Promise<string[]> => (await list(entries(unpackSeekable(bytesSource(blob))))).map(({ path }) => path);

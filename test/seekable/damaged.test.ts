@@ -1,5 +1,4 @@
 import { gunzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { bytesSource } from '../../packages/core/src/bytes/source.ts';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
@@ -7,6 +6,7 @@ import { unpackSeekable } from '../../packages/core/src/seekable/unpack.ts';
 import { verifyContent } from '../../packages/core/src/seekable/verify.ts';
 import { gather } from '../tar/streams.ts';
 import { blobWithTocTar, built, contentOf, directory, file, hardlink, opened, tarOf, text } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const files = { 'd/a': 'hello', b: 'x'.repeat(700), c: '' };
 const { blob, report } = await built(await tarOf(directory('d/'), ...Object.entries(files).map(([path, content]) => file(path, content)), hardlink('h', 'b')), { chunkSize: 300 });

@@ -1,5 +1,4 @@
 import { gunzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { bytesSource } from '../../packages/core/src/bytes/source.ts';
 import type { ByteSource } from '../../packages/core/src/bytes/types.ts';
 import { buildSeekable } from '../../packages/core/src/seekable/build.ts';
@@ -11,6 +10,7 @@ import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
 import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
 import { rawEntry } from '../tar/raw.ts';
 import { gather } from '../tar/streams.ts';
+import fc from '../support/fast-check.ts';
 
 export const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 

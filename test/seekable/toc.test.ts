@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { timeText } from '../../packages/core/src/seekable/draft.ts';
 import { parseToc } from '../../packages/core/src/seekable/toc-parse.ts';
 import { stringifyToc } from '../../packages/core/src/seekable/toc-stringify.ts';
 import type { Toc, TocEntry } from '../../packages/core/src/seekable/toc.ts';
 import { text } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const written = (toc: Toc): string => Buffer.from(stringifyToc(toc)).toString();
 const parsed = (entry: string): Toc => parseToc(text(`{"version":1,"entries":[${entry}]}`));

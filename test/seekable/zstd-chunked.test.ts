@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../../packages/core/src/bytes/source.ts';
 import { zstd } from '../../packages/core/src/compression/zstd.ts';
@@ -17,6 +16,7 @@ import { endMarker, join, rawEntry, rawHeader, rawPax } from '../tar/raw.ts';
 import { gather, inRuns } from '../tar/streams.ts';
 import { compressWithCodec } from './compressed.ts';
 import { contentOf, directory, file, opened, symlink, tarOf, text, trees } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import { embeddedData, parseDescriptor, sameContent } from '../../packages/core/src/spec/descriptor.ts';
 import { emptyDescriptor } from '../../packages/core/src/spec/media-type.ts';
 import { parseJson } from '../../packages/core/src/spec/json.ts';
 import { digestA, digestB, failure, utf8 } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const base = { mediaType: 'text/plain', digest: digestA, size: 3 };
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   blobPath,
@@ -13,6 +12,7 @@ import {
 } from '../../packages/core/src/spec/digest.ts';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import { failure } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const hex = (length: number) => fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: length, maxLength: length });
 const sha256 = `sha256:${'a1'.repeat(32)}` as const;

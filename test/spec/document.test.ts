@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import { childrenOf, isDocumentType, parseDocument } from '../../packages/core/src/spec/document.ts';
 import { mediaTypes } from '../../packages/core/src/spec/media-type.ts';
 import { blob, config, index, layer, manifest } from './samples.ts';
 import { digestA, failure, json, utf8 } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 describe('parseDocument', () => {
   it('goes by the media type', () => {

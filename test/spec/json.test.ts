@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import { parseJson, stableJson, stringifyJson } from '../../packages/core/src/spec/json.ts';
 import { defaultLimits } from '../../packages/core/src/spec/limits.ts';
 import { failure, json, utf8 } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const parse = (text: string) => parseJson(utf8(text));
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bestMatch, matchPlatform } from '../../packages/core/src/spec/platform-match.ts';
 import { parsePlatform } from '../../packages/core/src/spec/platform.ts';
+import fc from '../support/fast-check.ts';
 
 const runs = (wanted: string, candidate: string, strict = false) => matchPlatform(parsePlatform(wanted), { strict }).match(parsePlatform(candidate));
 

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import { formatPlatform, normalizePlatform, parsePlatform } from '../../packages/core/src/spec/platform.ts';
 import type { Platform } from '../../packages/core/src/spec/platform.ts';
 import { failure } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const arm = { os: 'linux', architecture: 'arm' };
 const arm64 = { os: 'linux', architecture: 'arm64' };

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import {
@@ -12,6 +11,7 @@ import {
 } from '../../packages/core/src/spec/reference.ts';
 import type { Reference } from '../../packages/core/src/spec/reference.ts';
 import { digestA, failure } from './support.ts';
+import fc from '../support/fast-check.ts';
 
 const pathComponent = fc.stringMatching(/^[a-z0-9]{1,6}((\.|_|__|-{1,3})[a-z0-9]{1,6}){0,2}$/);
 const path = fc.array(pathComponent, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));

@@ -5,13 +5,13 @@ import { gzipSync } from 'node:zlib';
 import { bytesSource, codecByName, copyImage, createImage, dedupStore, digestBytes, importStream, exportImages, localStore, openDirectory, openTarget, parseLocation, verifyImages } from '@oci-tar/core';
 import type { DedupStore, Descriptor, ImageDriver, ImageStore } from '@oci-tar/core';
 import { driverConformance } from '@oci-tar/core/testing';
-import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DedupDriver } from '../../packages/core/src/stores/dedup/driver.ts';
 import { Random } from '../fuzz/random.ts';
 import { addImages, layerOf, linux, listed, pushBytes, pushJson } from '../support/images.ts';
 import { MemorySink, cut } from '../support/sinks.ts';
 import { gather } from '../tar/streams.ts';
+import fc from '../support/fast-check.ts';
 
 let root: string;
 let place: string;

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { decodeBase64, encodeBase64, base64Length } from '../../packages/core/src/tar/split/base64.ts';
 import { Crc64, crc64 } from '../../packages/core/src/tar/split/crc64.ts';
+import fc from '../support/fast-check.ts';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assemble, bytesSource, digestBytes, disassemble, disassembleUpstream, isOciTarError } from '@oci-tar/core';
 import type { ByteSource, PayloadSource } from '@oci-tar/core';
@@ -7,6 +6,7 @@ import { mutate } from '../fuzz/mutate.ts';
 import { endMarker, join, rawEntry } from '../tar/raw.ts';
 import { failure, gather, inRuns } from '../tar/streams.ts';
 import { MemoryPayloads } from './payloads.ts';
+import fc from '../support/fast-check.ts';
 
 const large = new Uint8Array(1_500_000).fill(3);
 const input = join(rawEntry({ name: 'small' }, 's'.repeat(700)), rawEntry({ name: 'large' }, large), endMarker);

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { assemble, bytesSource, digestBytes, disassemble, disassembleUpstream, disassembling, isOciTarError } from '@oci-tar/core';
 import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
@@ -9,6 +8,7 @@ import { archives, runLengths, samples } from '../tar/arbitrary.ts';
 import { endMarker, join, rawEntry, rawHeader } from '../tar/raw.ts';
 import { gather, inRuns } from '../tar/streams.ts';
 import { MemoryPayloads } from './payloads.ts';
+import fc from '../support/fast-check.ts';
 
 const packed = fc.array(samples, { maxLength: 8 }).map((entries) => ({ entries }));
 const mutated = fc.tuple(archives, fc.nat()).map(([bytes, seed]) => (bytes.length === 0 ? bytes : mutate(bytes, new Random(seed))));

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
 import { endMarker, join, rawEntry, rawHeader, rawPax } from './raw.ts';
+import fc from '../support/fast-check.ts';
 
 /** An entry as it goes into `pack` and should come out of `entries`. */
 export interface Sample extends PackEntry {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeHeader } from '../../packages/core/src/tar/encode.ts';
 import { decodeHeader } from '../../packages/core/src/tar/header.ts';
@@ -6,6 +5,7 @@ import { formatTime, parseNumber, parseTime } from '../../packages/core/src/tar/
 import { rawHeader } from './raw.ts';
 import type { RawHeader } from './raw.ts';
 import { failure } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 const decode = (fields: RawHeader): ReturnType<typeof decodeHeader> => decodeHeader(rawHeader(fields), 4096);
 const base256 = (value: bigint, length: number): Uint8Array => {

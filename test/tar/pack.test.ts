@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { entries } from '../../packages/core/src/tar/entries.ts';
 import { Packer, pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
@@ -6,6 +5,7 @@ import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
 import { tokens } from '../../packages/core/src/tar/tokens.ts';
 import { archives, samples } from './arbitrary.ts';
 import { failure, gather, inRuns, list } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 const packed = (items: Iterable<PackEntry> | AsyncIterable<PackEntry>): Promise<Uint8Array> => gather(pieceBytes(pack(items)));
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodePax, parsePax } from '../../packages/core/src/tar/pax.ts';
 import { rawPax } from './raw.ts';
 import { failure } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 const keywords = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => !/[=\0]/.test(text) && !/\p{Cs}/u.test(text));
 const cStrings = ['path', 'linkpath', 'uname', 'gname', 'GNU.sparse.name', 'GNU.sparse.offset', 'GNU.sparse.numbytes'];

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { entries } from '../../packages/core/src/tar/entries.ts';
 import { indexTar } from '../../packages/core/src/tar/seek.ts';
 import { archives } from './arbitrary.ts';
 import { endMarker, join, rawEntry, rawHeader } from './raw.ts';
 import { CountingSource, failure, inRuns, list } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 describe('indexTar', () => {
   test('finds what reading the archive through finds', async () => {

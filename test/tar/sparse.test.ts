@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { entries } from '../../packages/core/src/tar/entries.ts';
 import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
@@ -7,6 +6,7 @@ import type { SparseOptions } from '../../packages/core/src/tar/sparse.ts';
 import { runLengths } from './arbitrary.ts';
 import { endMarker, join, rawEntry, rawHeader, rawPax } from './raw.ts';
 import { failure, gather, inRuns, list } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 interface Sparse {
   readonly realSize: number;

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { tokens } from '../../packages/core/src/tar/tokens.ts';
 import type { TarToken, TokenOptions } from '../../packages/core/src/tar/tokens.ts';
@@ -6,6 +5,7 @@ import { archives, rawEntries, runLengths } from './arbitrary.ts';
 import { endMarker, join, rawEntry, rawHeader, rawPax } from './raw.ts';
 import type { RawHeader } from './raw.ts';
 import { failure, inRuns, list } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 const read = (bytes: Uint8Array, options?: TokenOptions, lengths?: readonly number[]): Promise<TarToken[]> =>
   list(tokens(inRuns(bytes, lengths), options));

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { entries } from '../../packages/core/src/tar/entries.ts';
 import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
 import { xattrRecords, xattrs } from '../../packages/core/src/tar/xattr.ts';
 import { endMarker, join, rawEntry, rawHeader, rawPax } from './raw.ts';
 import { gather, inRuns, list } from './streams.ts';
+import fc from '../support/fast-check.ts';
 
 const found = async (...parts: Uint8Array[]): Promise<ReadonlyMap<string, Uint8Array>> => {
   const [entry] = await list(entries(inRuns(join(...parts, endMarker))));

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { bytesSource, copyImage, exportImages, importImages, importStream, isOciTarError, layoutStore, tarReader, verifyImages } from '@oci-tar/core';
 import type { ImageStore } from '@oci-tar/core';
-import fc from 'fast-check';
 import { addImages, addIndex, linux, listed, memoryStore } from '../support/images.ts';
 import { MemorySink, cut } from '../support/sinks.ts';
+import fc from '../support/fast-check.ts';
 
 const name = 'docker.io/library/hello:1';
 

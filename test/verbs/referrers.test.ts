@@ -1,10 +1,10 @@
 import { annotationKeys, bytesSource, copyImage, exportImages, importImages, importStream, layoutStore, mediaTypes, tarReader, verifyImages } from '@oci-tar/core';
 import type { Descriptor, ImageStore, MoveOptions, NamedImage, Platform } from '@oci-tar/core';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addImages, addIndex, linux, listed, memoryStore, pushBytes, pushJson } from '../support/images.ts';
 import { addAttested, addCosign, addList, addReferrer, annotated, referrersOf, sbomType, signatureType, written } from '../support/referrers.ts';
 import { MemorySink, cut } from '../support/sinks.ts';
+import fc from '../support/fast-check.ts';
 
 const repository = 'docker.io/library/hello';
 const name = `${repository}:1`;

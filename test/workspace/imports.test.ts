@@ -129,6 +129,13 @@ describe('the command line', () => {
   });
 });
 
+describe('the tests', () => {
+  it('all get their random values from one seed', () => {
+    const random = sourceFiles('test').filter(({ text }) => importsOf(text).some(({ specifier }) => specifier === 'fast-check'));
+    expect(random.map(({ path }) => path)).toEqual(['support/fast-check.ts']);
+  });
+});
+
 describe('a circle', () => {
   it('is found and shown in order', () => {
     const graph = new Map([

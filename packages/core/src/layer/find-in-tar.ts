@@ -96,7 +96,8 @@ class TarLayer implements LayerView {
     for (let count = 0; entry.type === 'hardlink'; count++) {
       const target = layerPath(entry.linknameBytes);
       if (count === mostLinks) throw tooManyLinks(target);
-      const before = await this.#before(entry.offset, target);
+      // A file that the link is in has become a directory for it.
+      const before = layerPath(entry.pathBytes).startsWith(`${target}/`) ? undefined : await this.#before(entry.offset, target);
       if (before === undefined) {
         await this.close();
         break;
