@@ -12,7 +12,7 @@ import { estargz } from './formats/estargz.ts';
 import { Layout } from './layout.ts';
 import { compressUnit, Units } from './members.ts';
 import type { Unit } from './members.ts';
-import { ordered } from './ordered.ts';
+import { ordered } from '../runtime/ordered.ts';
 import type { Segment } from './segment.ts';
 import { layerTree } from './tree.ts';
 import type { Toc } from './toc.ts';

@@ -5,7 +5,7 @@ import { checkChunks, readChunks, readMember } from './chunk-reader.ts';
 import type { ChunkReading } from './chunk-reader.ts';
 import type { SeekableChunk } from './entry.ts';
 import type { Decompressor } from './format.ts';
-import { ordered } from './ordered.ts';
+import { ordered } from '../runtime/ordered.ts';
 import { digestOf } from './verifiers.ts';
 
 /** A chunk whose content is what its digest says. */

@@ -56,6 +56,9 @@ export async function* compressGzip(bytes: ByteStream, level: number | undefined
   }
 }
 
+/** There is nothing else here. */
+export { compressGzip as compressGzipInOneRun };
+
 export function rawInflater(): RawInflater {
   return new Inflater();
 }

@@ -1,6 +1,7 @@
 import type { ByteStream } from '../../bytes/types.ts';
 import type { RawInflater } from '../engines.ts';
 import { zlib } from './builtins.ts';
+import { compressInPieces } from './gzip-pieces.ts';
 import { compressWith, ZlibRun } from './zlib-run.ts';
 
 /** zlib hands out so many bytes at once: 265 MB/s of output were measured, with its default of 16 KiB 162 MB/s. */
@@ -23,11 +24,13 @@ const unknownSystem = 255;
  */
 const defaultLevel = 4;
 
-/** One gzip member. zlib writes no name and no time; the system is set to "unknown". */
-export async function* compressGzip(
-  bytes: ByteStream,
-  level: number = defaultLevel,
-): AsyncGenerator<Uint8Array, void, void> {
+/** One gzip member, compressed over the cores. */
+export function compressGzip(bytes: ByteStream, level: number = defaultLevel): ByteStream {
+  return compressInPieces(bytes, level);
+}
+
+/** One gzip member as every program writes it that leaves it to zlib, by its default or at some level; the system is set to "unknown". */
+export async function* compressGzipInOneRun(bytes: ByteStream, level: number): AsyncGenerator<Uint8Array, void, void> {
   const run = new ZlibRun(zlib().createGzip({ level, memLevel: 8, chunkSize: outputSize }));
   let offset = 0;
   for await (const output of compressWith(run, bytes, () => run.finish(), pieceSize)) {

@@ -29,8 +29,8 @@ const headLimit = 128 * 1024;
 export const engine = `zlib ${process.versions.zlib ?? 'unknown'} ${process.arch}`;
 
 /** The first line of a recipe; gzip-compressed metadata (docs/tar-split.md) follow. */
-export function headBytes({ size, compression: { codec, level, header }, engine: made }: RecipeHead): Uint8Array {
-  const line = stringifyJson({ recipe: 1, size, codec, ...(level === undefined ? {} : { level }), ...(header === undefined ? {} : { header: Buffer.from(header).toString('base64') }), engine: made });
+export function headBytes({ size, compression: { codec, level, oneRun, header }, engine: made }: RecipeHead): Uint8Array {
+  const line = stringifyJson({ recipe: 1, size, codec, ...(level === undefined ? {} : { level }), ...(oneRun === undefined ? {} : { oneRun }), ...(header === undefined ? {} : { header: Buffer.from(header).toString('base64') }), engine: made });
   return Buffer.concat([line, Buffer.from('\n')]);
 }
 
@@ -52,15 +52,16 @@ export async function openRecipe(file: ByteSource, digest: Digest): Promise<Reci
     throw isOciTarError(error) ? bad(error.message) : error;
   }
   if (!isObject(head) || head['recipe'] !== 1) throw bad('it is of no known version');
-  const { size, level, header, engine: made } = head;
+  const { size, level, oneRun, header, engine: made } = head;
   const codec = codecs.find(({ name }) => name === head['codec'])?.name;
   if (codec === undefined) throw bad('it names no known compression');
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw bad('it has no size');
   if (level !== undefined && typeof level !== 'number') throw bad('its level is no number');
+  if (oneRun !== undefined && typeof oneRun !== 'boolean') throw bad('whether it was one run is neither true nor false');
   if (header !== undefined && typeof header !== 'string') throw bad('its header is no text');
   return {
     size,
-    compression: { codec, ...(level === undefined ? {} : { level }), ...(header === undefined ? {} : { header: Buffer.from(header, 'base64') }) },
+    compression: { codec, ...(level === undefined ? {} : { level }), ...(oneRun === undefined ? {} : { oneRun }), ...(header === undefined ? {} : { header: Buffer.from(header, 'base64') }) },
     engine: typeof made === 'string' ? made : 'unknown',
     metadata: () => gzip.decompress(file.read(end + 1)),
   };
