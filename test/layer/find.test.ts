@@ -4,8 +4,9 @@ import { seekableTarView, tarLayerView } from '../../packages/core/src/layer/fin
 import { findInTree } from '../../packages/core/src/layer/find-in-tree.ts';
 import { followPath, nearNames } from '../../packages/core/src/layer/find-path.ts';
 import { findInLayers } from '../../packages/core/src/layer/find.ts';
-import type { LayeredEntry, Lookup } from '../../packages/core/src/layer/find.ts';
+import type { LayeredEntry, LayerView, Lookup } from '../../packages/core/src/layer/find.ts';
 import { readTree } from '../../packages/core/src/layer/read-tree.ts';
+import type { MergedTree } from '../../packages/core/src/layer/tree.ts';
 import { isOciTarError } from '../../packages/core/src/errors.ts';
 import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
 import type { PackEntry } from '../../packages/core/src/tar/pack.ts';
@@ -72,6 +73,24 @@ function entriesOf(layers: readonly (readonly { readonly kind: string; readonly 
 
 const comparable = (found: Lookup<LayeredEntry>) => (found.kind === 'found' ? { ...found, entry: { ...found.entry, read: undefined } } : found);
 
+/** Looks every path up, in streams and in tars at rest; how many were found. */
+async function sameAsInTree(tree: MergedTree, streamed: readonly LayerView[], atRest: readonly LayerView[]): Promise<number> {
+  let found = 0;
+  for (const path of paths) {
+    const expected = findInTree(tree, path);
+    const actual = await findInLayers(streamed, path);
+    expect(comparable(await findInLayers(atRest, path))).toEqual(comparable(actual));
+    expect(actual.kind, path).toBe(expected.kind);
+    if (actual.kind === 'blocked' && expected.kind === 'blocked') expect({ path: actual.path, type: actual.type }).toEqual({ path: expected.path, type: expected.type });
+    if (actual.kind !== 'found' || expected.kind !== 'found') continue;
+    found += 1;
+    const { type, size } = actual.entry ?? { type: 'directory', size: 0 };
+    expect({ type, size }, path).toEqual({ type: expected.entry?.type, size: expected.entry?.size });
+    if (actual.entry?.type === 'file') expect((await collect(actual.entry.read(), 1 << 20, path)).length).toBe(size);
+  }
+  return found;
+}
+
 describe('finding paths layer by layer', () => {
   it('finds what the merged tree has, for any layers and any path', async () => {
     let found = 0;
@@ -86,18 +105,7 @@ describe('finding paths layer by layer', () => {
         fc.pre(tree !== undefined);
         const { views } = viewsOf(...layers);
         const atRest = layers.map((bytes) => seekableTarView(async () => bytesSource(bytes)));
-        for (const path of paths) {
-          const expected = findInTree(tree, path);
-          const actual = await findInLayers(views, path);
-          expect(comparable(await findInLayers(atRest, path))).toEqual(comparable(actual));
-          expect(actual.kind, path).toBe(expected.kind);
-          if (actual.kind === 'blocked' && expected.kind === 'blocked') expect({ path: actual.path, type: actual.type }).toEqual({ path: expected.path, type: expected.type });
-          if (actual.kind !== 'found' || expected.kind !== 'found') continue;
-          found += 1;
-          const { type, size } = actual.entry ?? { type: 'directory', size: 0 };
-          expect({ type, size }, path).toEqual({ type: expected.entry?.type, size: expected.entry?.size });
-          if (actual.entry?.type === 'file') expect((await collect(actual.entry.read(), 1 << 20, path)).length).toBe(size);
-        }
+        found += await sameAsInTree(tree, views, atRest);
       }),
       { numRuns: 300 },
     );
@@ -120,18 +128,7 @@ describe('finding paths layer by layer', () => {
         twice += await readTree(inputs).then(() => 0, () => 1);
         const streamed = layers.map((bytes) => tarLayerView(async function* () { yield bytes; }, { last: true }));
         const atRest = layers.map((bytes) => seekableTarView(async () => bytesSource(bytes), { last: true }));
-        for (const path of paths) {
-          const expected = findInTree(tree, path);
-          const actual = await findInLayers(streamed, path);
-          expect(comparable(await findInLayers(atRest, path))).toEqual(comparable(actual));
-          expect(actual.kind, path).toBe(expected.kind);
-          if (actual.kind === 'blocked' && expected.kind === 'blocked') expect({ path: actual.path, type: actual.type }).toEqual({ path: expected.path, type: expected.type });
-          if (actual.kind !== 'found' || expected.kind !== 'found') continue;
-          found += 1;
-          const { type, size } = actual.entry ?? { type: 'directory', size: 0 };
-          expect({ type, size }, path).toEqual({ type: expected.entry?.type, size: expected.entry?.size });
-          if (actual.entry?.type === 'file') expect((await collect(actual.entry.read(), 1 << 20, path)).length).toBe(size);
-        }
+        found += await sameAsInTree(tree, streamed, atRest);
       }),
       {
         numRuns: 300,

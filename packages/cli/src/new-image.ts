@@ -1,10 +1,10 @@
 import { isFullReference, isReference, normalizeName, openTarget, parseLocation } from '@oci-tar/core';
-import type { ImageStore, Location, NameStyle, NamedImage } from '@oci-tar/core';
+import type { CopyEvent, ImageStore, Location, NameStyle, NamedImage } from '@oci-tar/core';
 import type { Context } from './context.ts';
 import { UsageError } from './failure.ts';
 import { familiar } from './outcome.ts';
 import { archiveOutput } from './outputs.ts';
-import { openOptions, placeOf } from './places.ts';
+import { imageAt, openOptions, placeOf, withSource } from './places.ts';
 
 /** Where an image goes. A word with a colon is a place or a name, never a plain path. `-`: an error with the given hint. */
 export function targetOf(word: string, hint: string): Location {
@@ -54,4 +54,26 @@ export function newImageAt(context: Context, word: string, hint: string): NewIma
   const { name, style } = nameAt(location);
   if (name === undefined && isByFullName(location)) throw new UsageError('the new image has no name', `Write it after the colon: ${location.scheme}:NAME`);
   return { name: name ?? null, open: () => openTarget(location, { ...openOptions(context), style }) };
+}
+
+/** What every verb is told that makes an image of another one. */
+export interface Remake {
+  readonly source: ImageStore;
+  readonly reference: string;
+  readonly target: ImageStore;
+  readonly name: string | null;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: CopyEvent) => void;
+}
+
+/** Opens where an image is and where the new one goes, has it made, and closes both, whatever became of it. `doing` is what the progress is called. */
+export async function remake<R>(context: Context, word: string, made: NewImage, doing: string, make: (request: Remake) => Promise<R>): Promise<R> {
+  const place = placeOf(word);
+  return withSource(context, place, async (source) => {
+    const image = await imageAt(source, place);
+    const target = await made.open();
+    context.progress.start(doing);
+    const reference = place.reference ?? image.name ?? image.descriptor.digest;
+    return make({ source, reference, target, name: made.name, signal: context.signal, onEvent: (event) => context.progress.event(event) }).finally(() => target.close());
+  });
 }

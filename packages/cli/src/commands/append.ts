@@ -4,10 +4,10 @@ import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { newImageAt, newImageText } from '../new-image.ts';
+import { newImageAt, newImageText, remake } from '../new-image.ts';
 import { compressOptions, levelOf, platformOptions, platformsOf, textOption, textsOption } from '../options.ts';
 import { imageJson, noteGaps } from '../outcome.ts';
-import { imageAt, imageWord, placeOf, withSource } from '../places.ts';
+import { imageWord } from '../places.ts';
 import { counted } from '../style.ts';
 import { createdSeconds } from '../values.ts';
 
@@ -42,16 +42,9 @@ export const command = defineCommand({
     if (codec?.name === 'none' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but --compress is none');
     const dated = options.created !== undefined || (context.io.env['SOURCE_DATE_EPOCH'] ?? '') !== '';
     const made = newImageAt(context, to, 'Append into the store, then use oci-tar export IMAGE -.');
-    const place = placeOf(word);
-    const report = await withSource(context, place, async (source) => {
-      const image = await imageAt(source, place);
-      const target = await made.open();
-      context.progress.start('appending');
-      return appendLayers({
-        source,
-        reference: place.reference ?? image.name ?? image.descriptor.digest,
-        target,
-        name: made.name,
+    const report = await remake(context, word, made, 'appending', (request) =>
+      appendLayers({
+        ...request,
         layers,
         ...(whiteout === undefined ? {} : { whiteouts: whiteout }),
         ...(opaque === undefined ? {} : { opaque }),
@@ -61,11 +54,9 @@ export const command = defineCommand({
         ...(comment === undefined ? {} : { comment }),
         ...(dated ? { created: createdSeconds(options.created, context.io.env) } : {}),
         ...platformsOf({ ...options, 'rewrite-index': undefined }),
-        signal: context.signal,
-        onEvent: (event) => context.progress.event(event),
         onSkip: ({ path, why }) => note(context, `left out: ${path} (${why})`),
-      }).finally(() => target.close());
-    });
+      }),
+    );
     noteGaps(context, report.gaps);
     await print(context, { json: reportJson(report, to), text: reportText(report), names: [report.image.descriptor.digest] });
   },

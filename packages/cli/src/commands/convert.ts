@@ -14,10 +14,10 @@ import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
-import { newImageAt, newImageText } from '../new-image.ts';
+import { newImageAt, newImageText, remake } from '../new-image.ts';
 import { flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf } from '../options.ts';
 import { imageJson, noteGaps } from '../outcome.ts';
-import { imageAt, imageWord, jobsOf, placeOf, withSource } from '../places.ts';
+import { imageWord, jobsOf } from '../places.ts';
 import { compressorOf, seekableOf, seekableOptions } from '../seekable-options.ts';
 import type { SeekableFlags } from '../seekable-options.ts';
 import { counted, formatSize } from '../style.ts';
@@ -59,26 +59,17 @@ export const command = defineCommand({
     if (options.oci === true && options.docker === true) throw new UsageError('--oci and --docker exclude each other');
     if (options.docker === true && form.annotated) note(context, `docker's media types have no annotations: nobody can vouch for the tables of contents of these layers`);
     const made = newImageAt(context, to, 'Convert into the store, then use oci-tar export IMAGE -.');
-    const place = placeOf(word);
-    const report = await withSource(context, place, async (source) => {
-      const image = await imageAt(source, place);
-      const target = await made.open();
-      context.progress.start('converting');
-      return convertImage({
-        source,
-        reference: place.reference ?? image.name ?? image.descriptor.digest,
-        target,
-        name: made.name,
+    const report = await remake(context, word, made, 'converting', (request) =>
+      convertImage({
+        ...request,
         form,
         missingPrioritized: options['allow-missing-prioritized'] === true ? 'report' : 'error',
         ...(options.oci === true ? { mediaTypes: 'oci' as const } : options.docker === true ? { mediaTypes: 'docker' as const } : {}),
         ...platformsOf({ ...options, 'rewrite-index': undefined }),
         ...referrersOf(options),
-        signal: context.signal,
         ...jobsOf(context),
-        onEvent: (event) => context.progress.event(event),
-      }).finally(() => target.close());
-    });
+      }),
+    );
     for (const path of report.missingPrioritized) note(context, `no layer has ${path}`);
     if (report.lostAnnotations && !form.annotated) note(context, `docker's media types have no annotations: those of the image are lost`);
     noteGaps(context, report.gaps);

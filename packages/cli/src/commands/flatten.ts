@@ -5,11 +5,11 @@ import { print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { lookAt } from '../looking.ts';
-import { newImageAt, newImageText } from '../new-image.ts';
+import { newImageAt, newImageText, remake } from '../new-image.ts';
 import { compressOptions, flagOption, levelOf, platformOptions, platformsOf, referrerOptions, referrersOf, textOption } from '../options.ts';
 import { imageJson, noteGaps } from '../outcome.ts';
 import { archiveOutput } from '../outputs.ts';
-import { imageAt, imageWord, jobsOf, placeOf, withSource } from '../places.ts';
+import { imageWord, jobsOf, placeOf, withSource } from '../places.ts';
 import { counted as countedText, formatSize } from '../style.ts';
 import { createdSeconds } from '../values.ts';
 
@@ -58,16 +58,9 @@ export const command = defineCommand({
     const keepBase = keepBaseOf(options['keep-base']);
     const made = newImageAt(context, to, 'With --tar flatten writes the root filesystem; oci-tar export writes an image.');
     const dated = options.created !== undefined || (context.io.env['SOURCE_DATE_EPOCH'] ?? '') !== '';
-    const place = placeOf(word);
-    const report = await withSource(context, place, async (source) => {
-      const image = await imageAt(source, place);
-      const target = await made.open();
-      context.progress.start('flattening');
-      return flattenImage({
-        source,
-        reference: place.reference ?? image.name ?? image.descriptor.digest,
-        target,
-        name: made.name,
+    const report = await remake(context, word, made, 'flattening', (request) =>
+      flattenImage({
+        ...request,
         keepBase,
         ...rules,
         ...(codec === undefined ? {} : { codec }),
@@ -76,11 +69,9 @@ export const command = defineCommand({
         ...(options['created-by'] === undefined ? {} : { createdBy: options['created-by'] }),
         ...platformsOf({ ...options, 'rewrite-index': undefined }),
         ...referrersOf(options),
-        signal: context.signal,
         ...jobsOf(context),
-        onEvent: (event) => context.progress.event(event),
-      }).finally(() => target.close());
-    });
+      }),
+    );
     noteGaps(context, report.gaps);
     return print(context, { json: reportJson(report, to), text: reportText(report), names: [report.image.descriptor.digest] });
   },

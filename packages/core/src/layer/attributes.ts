@@ -4,8 +4,8 @@ import type { PaxRecords } from '../tar/pax.ts';
 import { grown } from './columns.ts';
 import { bytesOfPath, byteString } from './path.ts';
 
-/** What a header says, without its name. */
-export interface Attributes {
+/** The fields of a header, without its name. */
+export interface HeaderFields {
   readonly type: TarType;
   readonly size: number;
   readonly mode: number;
@@ -13,11 +13,16 @@ export interface Attributes {
   readonly gid: number;
   readonly uname: string;
   readonly gname: string;
+  /** Seconds since 1970. */
   readonly mtime: number;
   /** A character a byte. */
   readonly linkname: string;
   readonly devmajor: number;
   readonly devminor: number;
+}
+
+/** What a header says, without its name. */
+export interface Attributes extends HeaderFields {
   /** What the fields do not say, the global ones among them; `mtime` is there where it has more digits than a number. */
   readonly pax: PaxRecords;
   /** None: they are in `pax`. */

@@ -1,24 +1,13 @@
-import type { TarType } from '../tar/entry.ts';
 import type { PaxRecords } from '../tar/pax.ts';
+import type { HeaderFields } from './attributes.ts';
 import type { LayerPath } from './path.ts';
 
-/** What the headers say of one path of a merged tree. */
-export interface TreeNode {
+/**
+ * What the headers say of one path of a merged tree. The size is 0 for all but files, of a sparse file its full size. The linkname is of a symlink
+ * its target as written, of a hardlink the `LayerPath` of the file that it is the same as.
+ */
+export interface TreeNode extends HeaderFields {
   readonly path: LayerPath;
-  readonly type: TarType;
-  /** Bytes of the file; 0 for all but files. Of a sparse file its full size. */
-  readonly size: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly uname: string;
-  readonly gname: string;
-  /** Seconds since 1970. */
-  readonly mtime: number;
-  /** Of a symlink its target as written, of a hardlink the `LayerPath` of the file that it is the same as; a character a byte. */
-  readonly linkname: string;
-  readonly devmajor: number;
-  readonly devminor: number;
   /** The PAX records that the fields do not speak for (`SCHILY.xattr.*`), where there are any. */
   readonly pax?: PaxRecords;
   /** The layer that it comes from, as numbered by the caller; undefined for a directory that no layer has an entry of. */
