@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { ByteStream } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { requestBody } from '../http-body.ts';
+import { connector } from './connector.ts';
 import { hostnameOf } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
 import { connectionFailure, mayPass, speaksNoTls } from './failure.ts';
@@ -49,20 +50,22 @@ export class Transport {
   /** One attempt. Redirects are not followed. */
   async send({ method, url, headers = {}, body, signal }: HttpRequest): Promise<HttpAnswer> {
     signal?.throwIfAborted();
-    const { request } = await import('undici');
     this.#proxies ??= proxiesIn(this.#options.env ?? process.env);
     const proxy = proxyFor(url, this.#proxies);
     const source = typeof body === 'function' ? body() : body;
     const sent = source === undefined ? undefined : requestBody(source);
-    const answer = await request(url, {
+    const dispatcher = await this.#dispatcherFor(url, proxy);
+    const request = dispatcher.request({
       method,
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
       headers: { ...headers },
-      dispatcher: await this.#dispatcherFor(url, proxy),
       ...(sent === undefined ? {} : { body: sent.body }),
       ...(signal === undefined ? {} : { signal }),
       // undici closes the connection after a HEAD otherwise, and a push asks by HEAD for each blob.
       ...(method === 'HEAD' ? { reset: false } : {}),
-    }).catch((error: unknown) => {
+    });
+    const answer = await request.catch((error: unknown) => {
       const failed = sent?.failure();
       throw failed === undefined ? new ConnectionError(connectionFailure(error, url, signal, proxy), mayPass(error), speaksNoTls(error)) : failed.reason;
     });
@@ -108,14 +111,14 @@ export class Transport {
   }
 
   async #open(own: boolean, proxy: string | undefined): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent } = await import('undici');
+    const { Agent, EnvHttpProxyAgent, buildConnector } = await import('undici');
     const { tls, verifyTls } = this.#endpoint;
     const { timeout = defaultTimeout, connections = defaultConnections } = this.#options;
     const common = { connections, headersTimeout: timeout, bodyTimeout: timeout, pipelining: 1 };
     const patience = { timeout: Math.min(timeout, 30_000) };
     // Where a registry sends us on to somebody else, its own authorities and our certificate are of no concern.
     const connect = own ? { ...patience, ...(tls.ca.length === 0 ? {} : { ca: [...(await systemAuthorities()), ...tls.ca] }), ...tls.client, rejectUnauthorized: verifyTls } : { ...patience, rejectUnauthorized: true };
-    if (proxy === undefined) return new Agent({ ...common, connect });
+    if (proxy === undefined) return new Agent({ ...common, connect: connector(buildConnector, connect) });
     // Proxies are asked for a tunnel to TLS alone: many allow no other.
     return new EnvHttpProxyAgent({ ...common, httpProxy: proxy, httpsProxy: proxy, noProxy: this.#proxies?.except ?? '', proxyTunnel: false, connect, requestTls: connect });
   }

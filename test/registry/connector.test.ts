@@ -1,0 +1,81 @@
+import { Socket } from 'node:net';
+import type { OnReadOpts } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { connector } from '../../packages/core/src/stores/registry/connector.ts';
+
+type Build = Parameters<typeof connector>[0];
+type To = Parameters<ReturnType<typeof connector>>[0];
+
+const plainly: To = { hostname: 'registry.example', protocol: 'http:', port: '80' };
+
+/** What a connection was made with, and what its socket got. */
+interface Made {
+  readonly reads: OnReadOpts | undefined;
+  readonly pushed: Buffer[];
+}
+
+/** Connects to nothing. `takes` is what the socket says to each push. */
+function connected(to: To, takes = true): Made {
+  const pushed: Buffer[] = [];
+  const socket = new Socket();
+  socket.push = (chunk: Buffer) => {
+    pushed.push(chunk);
+    return takes;
+  };
+  let reads: OnReadOpts | undefined;
+  const build: Build = (options) => (_to, callback) => {
+    reads = options !== undefined && 'onread' in options ? options.onread : undefined;
+    callback(null, socket);
+  };
+  let given: unknown;
+  connector(build, { timeout: 1 })(to, (_error, made) => (given = made));
+  expect(given).toBe(socket);
+  return { reads, pushed };
+}
+
+/** Has `count` bytes come, of the value `mark`; says how much could have. */
+function come({ reads }: Made, count: number, mark = 0): { readonly room: number; readonly goesOn: boolean } {
+  const memory = reads?.buffer;
+  const room = typeof memory === 'function' ? memory() : new Uint8Array(0);
+  const taken = Math.min(count, room.byteLength);
+  room.fill(mark, 0, taken);
+  return { room: room.byteLength, goesOn: reads?.callback(taken, room) ?? false };
+}
+
+describe('a connection without TLS', () => {
+  it('is read in large pieces where much comes, and in small ones again where little does', () => {
+    const made = connected(plainly);
+    expect(come(made, 100).room).toBe(64 * 1024);
+    expect(come(made, 64 * 1024).room).toBe(64 * 1024);
+    expect(come(made, 1024 * 1024).room).toBe(1024 * 1024);
+    expect(come(made, 40 * 1024).room).toBe(1024 * 1024);
+    expect(come(made, 1024 * 1024).room).toBe(984 * 1024);
+    expect(come(made, 40 * 1024).room).toBe(1024 * 1024);
+  });
+
+  it('gives each piece memory of its own', () => {
+    const made = connected(plainly);
+    const counts = [10, 64 * 1024, 200_000, 5, 100_000, 33_000, 700_000, 64 * 1024, 1];
+    for (const [i, count] of counts.entries()) come(made, count, i);
+    expect(made.pushed.map((chunk) => chunk.byteLength)).toEqual(counts);
+    for (const [i, chunk] of made.pushed.entries()) expect(chunk.every((byte) => byte === i)).toBe(true);
+  });
+
+  it('does not keep large memory for what is small', () => {
+    const made = connected(plainly);
+    for (const count of [64 * 1024, 1024 * 1024, 2_000]) come(made, count);
+    expect(made.pushed.at(-1)?.buffer.byteLength).toBeLessThanOrEqual(8 * 1024);
+  });
+
+  it('pauses where its reader does', () => {
+    expect(come(connected(plainly), 10).goesOn).toBe(true);
+    expect(come(connected(plainly, false), 10).goesOn).toBe(false);
+    expect(come(connected(plainly, false), 64 * 1024).goesOn).toBe(false);
+  });
+});
+
+describe('a connection over TLS', () => {
+  it('is read as ever', () => {
+    expect(connected({ ...plainly, protocol: 'https:' }).reads).toBeUndefined();
+  });
+});
