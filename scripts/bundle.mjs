@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, parse, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { slimUndici } from './slim-undici.mjs';
 import { straightImports } from './straight-imports.mjs';
 import { root } from './workspace.mjs';
 
@@ -31,7 +32,7 @@ export async function bundleCli() {
   const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers()]), plugins });
   const more = await build({ ...shared, entryPoints: { 'more-commands': join(packageFolder, 'src/more-commands.ts') }, plugins });
   const places = await build({ ...shared, entryPoints: Object.fromEntries([...seldom].filter(([name]) => name !== 'more-commands')), plugins });
-  const apart = await build({ ...shared, entryPoints: Object.fromEntries(packages) });
+  const apart = await build({ ...shared, entryPoints: Object.fromEntries(packages), plugins: [slimUndici()] });
   const builds = [main, rest, more, places, apart];
   const meta = {
     inputs: Object.assign({}, ...builds.map(({ metafile }) => metafile.inputs)),

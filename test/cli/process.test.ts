@@ -7,6 +7,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleCli } from '../../scripts/bundle.mjs';
+import { RegistryServer } from '../support/registry-server.ts';
 import { root } from '../workspace/source-files.ts';
 import { folder, writeTree } from './support.ts';
 
@@ -40,8 +41,8 @@ interface Ended {
   readonly stderr: string;
 }
 
-function start(args: readonly string[], cwd = home): ChildProcess {
-  return spawn(process.execPath, [main, ...args], { cwd, env });
+function start(args: readonly string[], cwd = home, environment: NodeJS.ProcessEnv = env): ChildProcess {
+  return spawn(process.execPath, [main, ...args], { cwd, env: environment });
 }
 
 async function ended(child: ChildProcess): Promise<Ended> {
@@ -54,8 +55,8 @@ async function ended(child: ChildProcess): Promise<Ended> {
 }
 
 /** Runs the program to its end. */
-function oci(args: readonly string[], cwd = home): Promise<Ended> {
-  const child = start(args, cwd);
+function oci(args: readonly string[], cwd = home, environment: NodeJS.ProcessEnv = env): Promise<Ended> {
+  const child = start(args, cwd, environment);
   child.stdin?.end();
   return ended(child);
 }
@@ -108,6 +109,20 @@ describe('the program', () => {
     await oci(['export', 'hello:1', 'redirected.tar']);
     const { stdout } = await shell('oci-tar import - --store redirected -q < redirected.tar');
     expect(stdout.toString()).toBe('hello:1\n');
+  });
+
+  it('speaks to registries, directly and through a proxy', async () => {
+    const server = await RegistryServer.start();
+    try {
+      const proxied = { ...env, http_proxy: `http://${server.host}` };
+      expect(await oci(['copy', 'big:1', `docker://${server.host}/team/big:1`, '-q'])).toMatchObject({ status: 0, stderr: '' });
+      expect(await oci(['copy', `docker://${server.host}/team/big:1`, 'oci:pulled:1', '-q'])).toMatchObject({ status: 0, stderr: '' });
+      expect(await oci(['copy', 'docker://registry.example/team/big:1', 'oci:proxied:1', '-q', '--plain-http'], home, proxied)).toMatchObject({ status: 0, stderr: '' });
+      expect(server.count(/^GET http:\/\/registry\.example\/v2\/team\/big\/blobs/)).toBeGreaterThan(1);
+      for (const layout of ['pulled', 'proxied']) expect((await oci(['verify', `oci:${layout}:1`])).status).toBe(0);
+    } finally {
+      await server.stop();
+    }
   });
 
   it('loses nothing when several import into one store at once', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bundleCli } from '../../scripts/bundle.mjs';
+import { sourceFiles } from './source-files.ts';
 
 const { files, meta } = await bundleCli();
 
@@ -28,6 +29,15 @@ describe('the bundled command line', () => {
     const started = [...files.values()].flatMap((text) => [...text.matchAll(/new URL\(["'`]\.\/([\w.-]+)["'`],\s*import\.meta\.url\)/g)].map((match) => match[1] ?? ''));
     expect(started.filter((name) => !files.has(name))).toEqual([]);
     expect([...files.keys()]).toContain('hash-worker.js');
+  });
+
+  it('holds of undici what is asked for, and little more', () => {
+    const text = files.get('undici.js') ?? '';
+    const named = sourceFiles('packages/core/src').flatMap((file) => [...file.text.matchAll(/const \{([^}]*)\} = await import\('undici'\)/g)].flatMap(([, names = '']) => names.split(',').map((name) => name.split(':')[0]?.trim() ?? '')));
+    expect(named).toContain('Agent');
+    expect(named.filter((name) => !text.includes(`exports.${name}=`))).toEqual([]);
+    expect(text.length).toBeLessThan(300 * 1024);
+    expect(text).not.toContain('node:http2');
   });
 
   it('needs nothing that is not in it', () => {

@@ -96,15 +96,17 @@ export class EngineClient {
   async #send({ method, body, work = false, signal }: EngineRequest, path: string): Promise<EngineAnswer> {
     const stop = joined(signal, this.#options.signal);
     stop?.throwIfAborted();
-    const { request } = await import('undici');
     this.#agent ??= this.#open();
     const { timeout = defaultTimeout, workTimeout = defaultWorkTimeout } = this.#options;
     const patience = work ? workTimeout : timeout;
     const sent = body === undefined ? undefined : requestBody(body.bytes);
     const { base } = this.address;
-    const answer = await request(new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base), {
+    const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base);
+    const agent = await this.#agent;
+    const answer = await agent.request({
       method,
-      dispatcher: await this.#agent,
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
       headers: { 'user-agent': 'oci-tar', ...(body === undefined ? {} : { 'content-type': body.type }) },
       headersTimeout: patience,
       bodyTimeout: patience,
