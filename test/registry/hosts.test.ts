@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createTlsServer } from 'node:https';
 import { request as plainRequest } from 'node:http';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +46,31 @@ async function withTls(server: RegistryServer, work: (host: string, shown: reado
   }
 }
 
+/** A port that speaks TLS, and says `plainly` to whoever speaks without. Tells what these asked. */
+async function withAnswer(host: string, plainly: string, work: (host: string, asked: readonly string[]) => Promise<void>): Promise<void> {
+  const [hostname = '', port = ''] = host.split(':');
+  const asked: string[] = [];
+  const front = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (first) => {
+      if (first[0] !== 0x16) {
+        asked.push(first.toString().split('\r\n', 1)[0] ?? '');
+        socket.end(plainly);
+        return;
+      }
+      const behind = connect(Number(port), hostname).on('error', () => socket.destroy());
+      behind.write(first);
+      socket.pipe(behind).pipe(socket);
+    });
+  });
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  try {
+    await work(`127.0.0.1:${(front.address() as AddressInfo).port}`, asked);
+  } finally {
+    await new Promise((resolve) => front.close(resolve));
+  }
+}
+
 describe('TLS', () => {
   it('is demanded, and an authority that is not known refused, with a hint', ({ skip }) => {
     skip(!has('openssl'), 'openssl is not installed');
@@ -54,6 +80,38 @@ describe('TLS', () => {
         await expect(pull(`${host}/team/app:1`)).rejects.toMatchObject({ code: 'REGISTRY', details: { hint: expect.stringContaining('--ca') as string } });
         await pull(`${host}/team/app:1`, { caFile: join(directory, 'cert.pem') });
       });
+    });
+  });
+
+  it.for([
+    ['says that it wants TLS', 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n'],
+    ['sends one on to TLS', 'HTTP/1.1 308 Permanent Redirect\r\nlocation: https://elsewhere.example/v2/\r\ncontent-length: 0\r\n\r\n'],
+    ['says what is not HTTP', '\u0015\u0003\u0003\u0000\u0002\u0002\u0032'],
+    ['says nothing', ''],
+  ])('is spoken on loopback where a server that is asked without %s', ([, plainly = ''], { skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    return withRegistry({}, async (server) => {
+      await pushed(server);
+      await withTls(server, (tls) =>
+        withAnswer(tls, plainly, async (host, asked) => {
+          // It is not trusted, so it was TLS.
+          await expect(pull(`${host}/team/app:1`)).rejects.toMatchObject({ code: 'REGISTRY', details: { hint: expect.stringContaining('--ca') as string } });
+          expect(asked).toEqual(['GET /v2/ HTTP/1.1']);
+        }),
+      );
+    });
+  });
+
+  it('is spoken at once where there are certificates for the server', ({ skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    return withRegistry({}, async (server) => {
+      await pushed(server);
+      await withTls(server, (tls) =>
+        withAnswer(tls, '', async (host, asked) => {
+          await pull(`${host}/team/app:1`, { caFile: join(directory, 'cert.pem') });
+          expect(asked).toEqual([]);
+        }),
+      );
     });
   });
 
