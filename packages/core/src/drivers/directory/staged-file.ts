@@ -21,7 +21,7 @@ export async function stageFile(path: string, mode: number, digesting?: Verifier
   const handle = await open(path, 'wx', mode).catch((error: unknown) => {
     throw stagingFailure(error, path);
   });
-  const writer = new HandleWriter(handle, path);
+  const writer = new HandleWriter(handle, path, { lasting: true });
   let alive = true;
   let ended: unknown;
 

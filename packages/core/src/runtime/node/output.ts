@@ -36,7 +36,7 @@ async function followed(path: string): Promise<{ readonly path: string; readonly
 async function besideThenRename(path: string): Promise<ByteSink> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomHex(6)}.tmp`);
   const handle = await open(temporary, 'wx', 0o666);
-  const writer = new HandleWriter(handle, path);
+  const writer = new HandleWriter(handle, path, { lasting: true });
   let done = false;
   return {
     write: (chunk) => writer.write(chunk),
