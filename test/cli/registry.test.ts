@@ -50,6 +50,15 @@ describe('a registry as a place', () => {
       expect(await cli.json('inspect', `${at}:1`)).toMatchObject({ digest: images[0]?.digest });
     }));
 
+  it('is asked once which image a tag stands for', () =>
+    withCli(async (cli, server) => {
+      const at = `docker://${server.host}/team/app`;
+      await cli.ok('copy', 'hello:1', `${at}:1`);
+      server.seen.length = 0;
+      await cli.ok('copy', `${at}:1`, 'store:pulled:1');
+      expect(server.count(/manifests\/1$/)).toBe(1);
+    }));
+
   it('loses a tag by rm, and says so where it cannot', () =>
     withCli(async (cli, server) => {
       const at = `docker://${server.host}/team/app`;

@@ -57,7 +57,7 @@ export const command = defineCommand({
       return copyImage({
         source: opened,
         target: place,
-        reference: source.reference ?? image.name ?? image.descriptor.digest,
+        image,
         name: name ?? null,
         signal: context.signal,
         ...jobsOf(context),

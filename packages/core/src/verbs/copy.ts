@@ -12,13 +12,15 @@ export interface CopyRequest extends MoveOptions {
   readonly target: ImageStore;
   /** Which image; may be left out where the source has just one. */
   readonly reference?: string;
+  /** The same as it was resolved in the source, which is then not asked again; comes before `reference`. */
+  readonly image?: NamedImage;
   /** The image's name in the target; as in the source by default. Null: it is listed there without a name. */
   readonly name?: string | null;
 }
 
 /** Copies one image from one place to another, verified on the way, its bytes unchanged. */
 export async function copyImage(request: CopyRequest): Promise<MoveReport> {
-  const found = asOwnImage(request.reference === undefined ? await onlyImage(request.source) : await request.source.resolve(request.reference));
+  const found = asOwnImage(request.image ?? (request.reference === undefined ? await onlyImage(request.source) : await request.source.resolve(request.reference)));
   const name = request.name === undefined ? found.name : request.name;
   const image: NamedImage = name === undefined || name === null ? { descriptor: found.descriptor } : { name, descriptor: found.descriptor };
   const plan = await makePlan(request.source, [image], request);
