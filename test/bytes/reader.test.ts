@@ -7,7 +7,7 @@ const count = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) =
 
 describe('ByteReader', () => {
   test('reads the same bytes in whatever way and from whatever runs', async () => {
-    const steps = fc.array(fc.record({ how: fc.constantFrom('peek', 'take', 'run', 'skip', 'stream'), n: fc.nat(3000) }), { maxLength: 30 });
+    const steps = fc.array(fc.record({ how: fc.constantFrom('peek', 'take', 'run', 'skip', 'drop', 'stream'), n: fc.nat(3000) }), { maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(fc.nat(60_000), fc.array(fc.integer({ min: 1, max: 40_000 }), { minLength: 1, maxLength: 5 }), steps, async (size, lengths, plan) => {
         const bytes = count(size);
@@ -17,7 +17,11 @@ describe('ByteReader', () => {
           const next = bytes.subarray(at, at + n);
           if (how === 'peek') expect(Buffer.compare(await reader.peek(n), next)).toBe(0);
           else if (how === 'skip') at += await reader.skip(n);
-          else if (how === 'run') {
+          else if (how === 'drop') {
+            const seen = await reader.peek(n);
+            reader.drop(seen.length);
+            at += seen.length;
+          } else if (how === 'run') {
             const run = await reader.run(n);
             if (run === undefined) expect(at).toBe(size);
             else {
@@ -92,5 +96,19 @@ describe('ByteReader', () => {
     await expect(broken.take(6)).rejects.toThrow('medium');
     await broken.close();
     expect(closed).toBe(1);
+  });
+
+  test('waits only for what has not arrived, and drops nothing else', async () => {
+    const reader = new ByteReader(inRuns(count(50_000), [20_000]));
+    await reader.peek(1);
+    expect(reader.skip(100)).toBe(100);
+    expect(reader.skip(-1)).toBe(0);
+    expect(reader.run(20_000)).toEqual(count(20_000).subarray(100));
+    expect(reader.offset).toBe(20_000);
+    expect(reader.run(1)).toBeInstanceOf(Promise);
+    const fresh = new ByteReader(inRuns(count(100)));
+    await fresh.peek(10);
+    expect(await failure(() => fresh.drop(101))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(fresh.offset).toBe(0);
   });
 });

@@ -6,7 +6,7 @@ export class MemoryPayloads implements PayloadSink<PayloadKey>, PayloadSource {
   readonly held = new Map<string, Uint8Array>();
   taken = 0;
 
-  put(key: PayloadKey, bytes: Uint8Array): void {
+  put(key: PayloadKey, bytes: Uint8Array): Promise<void> | void {
     this.taken += 1;
     this.held.set(nameOf(key), bytes.slice());
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { assemble, bytesSource, digestBytes, disassemble, disassembleUpstream, disassembling, isOciTarError } from '@oci-tar/core';
+import type { PayloadKey } from '@oci-tar/core';
 import { pack, pieceBytes } from '../../packages/core/src/tar/pack.ts';
 import { mutate } from '../fuzz/mutate.ts';
 import { Random } from '../fuzz/random.ts';
@@ -62,6 +63,22 @@ describe('the own format', () => {
     const whole = join(rawEntry({ name: 'large' }, body), endMarker, new Uint8Array(1_300_000).fill(1));
     for (const input of [whole, whole.subarray(0, 1_200_000), join(rawHeader({ size: 8 ** 11 - 1 }), body), join(rawHeader({ size: 100 }), body.subarray(0, 50))]) {
       expectSame((await thereAndBack(input, [65_536, 1000, 300_000])).output, input);
+    }
+  });
+
+  it('waits for payloads that are slow to be taken', async () => {
+    class SlowPayloads extends MemoryPayloads {
+      override async put(key: PayloadKey, bytes: Uint8Array): Promise<void> {
+        await new Promise(setImmediate);
+        super.put(key, bytes);
+      }
+    }
+    const input = join(rawEntry({ name: 'a' }, 'a'.repeat(100)), rawEntry({ name: 'b' }, 'b'.repeat(100)), endMarker);
+    for (const takeApart of [disassemble, disassembleUpstream]) {
+      const payloads = new SlowPayloads();
+      const metadata = await gather(takeApart(inRuns(input), payloads));
+      expect(payloads.taken).toBe(2);
+      expectSame(await gather(assemble(inRuns(metadata), payloads)), input);
     }
   });
 

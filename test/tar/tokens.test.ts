@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tokens } from '../../packages/core/src/tar/tokens.ts';
+import { TokenReader, tokens } from '../../packages/core/src/tar/tokens.ts';
 import type { TarToken, TokenOptions } from '../../packages/core/src/tar/tokens.ts';
 import { archives, rawEntries, runLengths } from './arbitrary.ts';
 import { endMarker, join, rawEntry, rawHeader, rawPax } from './raw.ts';
@@ -276,4 +276,41 @@ describe('the source of the tokens', () => {
     }
     await expect(list(tokens(source(), { onInvalid: 'raw' }))).rejects.toThrow('medium');
   });
+});
+
+describe('a reader of tokens', () => {
+  const archive = join(rawEntry({ name: 'a' }, 'body'), rawEntry({ name: 'b' }, 'x'.repeat(512)), endMarker, new Uint8Array(10));
+
+  test('gives the same ones, and waits only for bytes that have not arrived', async () => {
+    for (const [lengths, waits] of [[[archive.length], 2], [[512], 6]] as const) {
+      const reader = new TokenReader(inRuns(archive, lengths));
+      const found: TarToken[] = [];
+      let waited = 0;
+      for (let token = reader.next(); ; token = reader.next()) {
+        if (token instanceof Promise) waited += 1;
+        const arrived = await token;
+        if (arrived === undefined) break;
+        found.push(arrived);
+      }
+      expect(meaning(found)).toEqual(meaning(await read(archive, {}, lengths)));
+      expect(waited).toBe(waits);
+    }
+  });
+
+  test('is over after an error, and after close', async () => {
+    const broken = new TokenReader(inRuns(rawHeader({ size: 5000 })));
+    expect(await broken.next()).toMatchObject({ kind: 'header' });
+    await expect(broken.next()).rejects.toMatchObject({ code: 'INVALID_TAR' });
+    expect(broken.next()).toBeUndefined();
+    const closed = new TokenReader(inRuns(archive));
+    await closed.next();
+    await closed.close();
+    expect(closed.next()).toBeUndefined();
+  });
+});
+
+test('the bytes of a header are no view of the run that they came in', async () => {
+  const run = Buffer.from(join(rawEntry({ name: 'a' }, 'body'), endMarker));
+  const [header] = await list(tokens(inRuns(run)));
+  expect(header?.bytes.buffer).not.toBe(run.buffer);
 });

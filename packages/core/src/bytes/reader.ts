@@ -50,19 +50,11 @@ export class ByteReader {
     return bytes;
   }
 
-  /** Reads the next run of 1 to `max` bytes, mostly as it came; undefined where the stream ends. */
-  async run(max: number): Promise<Uint8Array | undefined> {
+  /** Reads the next run of 1 to `max` bytes, mostly as it came; undefined where the stream ends. A promise only when it has not arrived yet. */
+  run(max: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     if (max <= 0) return nothing;
     const enough = Math.min(max, smallRun);
-    while (this.#buffered < enough && !this.#ended) await this.#pull();
-    if (this.#buffered === 0) return undefined;
-    const last = this.#chunks.at(-1)?.length ?? 0;
-    // A large run that came after small ones is not copied to join them; it is the next call's.
-    const ready = this.#chunks.length > 1 && last >= smallRun ? this.#buffered - last : this.#buffered;
-    const first = (this.#chunks[0]?.length ?? 0) - this.#used;
-    const bytes = this.#view(Math.min(max, first >= enough ? first : ready));
-    this.#advance(bytes.length);
-    return bytes;
+    return this.#buffered >= enough || this.#ended ? this.#takeRun(max, enough) : this.#fillAndRun(max, enough);
   }
 
   /** Reads exactly `n` bytes as a stream of runs. SIZE_MISMATCH where the input ends before. */
@@ -76,8 +68,46 @@ export class ByteReader {
     }
   }
 
-  /** Reads up to `n` bytes and drops them. Returns how many there were: fewer than `n` only where the stream ends. */
-  async skip(n: number): Promise<number> {
+  /**
+   * Reads up to `n` bytes and drops them. Returns how many there were: fewer than `n` only where the stream ends. A promise only
+   * when they have not arrived yet.
+   */
+  skip(n: number): number | Promise<number> {
+    if (n > this.#buffered) return this.#skipFar(n);
+    if (n > 0) this.#advance(n);
+    return Math.max(0, n);
+  }
+
+  /** Drops `n` bytes that `peek` has shown. INVALID_ARGUMENT for more than that. */
+  drop(n: number): void {
+    if (n > this.#buffered) throw new OciTarError('INVALID_ARGUMENT', `${n} bytes cannot be dropped: only ${this.#buffered} have arrived`);
+    this.#advance(n);
+  }
+
+  /** Gives the rest of the stream up. Harmless when it has ended. */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#iterator.return?.();
+  }
+
+  async #fillAndRun(max: number, enough: number): Promise<Uint8Array | undefined> {
+    while (this.#buffered < enough && !this.#ended) await this.#pull();
+    return this.#takeRun(max, enough);
+  }
+
+  #takeRun(max: number, enough: number): Uint8Array | undefined {
+    if (this.#buffered === 0) return undefined;
+    const last = this.#chunks.at(-1)?.length ?? 0;
+    // A large run that came after small ones is not copied to join them; it is the next call's.
+    const ready = this.#chunks.length > 1 && last >= smallRun ? this.#buffered - last : this.#buffered;
+    const first = (this.#chunks[0]?.length ?? 0) - this.#used;
+    const bytes = this.#view(Math.min(max, first >= enough ? first : ready));
+    this.#advance(bytes.length);
+    return bytes;
+  }
+
+  async #skipFar(n: number): Promise<number> {
     let left = n;
     while (left > 0) {
       if (this.#buffered === 0) {
@@ -89,13 +119,6 @@ export class ByteReader {
       left -= step;
     }
     return n - left;
-  }
-
-  /** Gives the rest of the stream up. Harmless when it has ended. */
-  async close(): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    await this.#iterator.return?.();
   }
 
   async #fillAndView(n: number): Promise<Uint8Array> {

@@ -7,8 +7,8 @@ export interface Digester {
    * Returns a promise only when the digester is behind and the caller should wait.
    */
   update(chunk: Uint8Array): Promise<void> | void;
-  /** The digest of all bytes so far, in lower-case hex. Ends the digester. */
-  hex(): Promise<string>;
+  /** The digest of all bytes so far, in lower-case hex: a promise only where a thread is still at it. Ends the digester. */
+  hex(): Promise<string> | string;
   /** Gives the hash up and frees what stands behind it. Harmless after `hex`. */
   dispose(): void;
 }

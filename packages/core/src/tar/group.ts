@@ -34,36 +34,46 @@ export class GroupReader {
     this.#limit = limit;
   }
 
-  /** The group at `offset`; undefined where the archive ends without an end marker. */
-  async read(offset: number, peek: Peek): Promise<Group | undefined> {
-    const pending = new Pending(offset, this.#limit, this.#globals);
-    let size = 0;
+  /** The group at `offset`; undefined where the archive ends without an end marker. A promise only where `peek` gives one. */
+  read(offset: number, peek: Peek): Found | Promise<Found> {
+    return this.#read(new Pending(offset, this.#limit, this.#globals), peek);
+  }
+
+  #read(pending: Pending, peek: Peek): Found | Promise<Found> {
     for (;;) {
-      // Growing by half at least: a group of 2,000 small extensions must not be copied 2,000 times.
-      size = Math.max(pending.need, size > 8 * blockSize ? size * 1.5 : 0);
-      const bytes = await peek(Math.floor(size));
+      const bytes = peek(pending.nextSize());
+      if (bytes instanceof Promise) return this.#readLate(pending, peek, bytes);
       if (bytes.length === 0) return undefined;
-      const group = attempt(() => (bytes.length < pending.need ? pending.end(bytes) : pending.parse(bytes)));
-      if (group === undefined) continue;
-      if (group.kind !== 'invalid') this.#globals = pending.globals;
+      const group = this.#parse(pending, bytes);
+      if (group !== undefined) return group;
+    }
+  }
+
+  async #readLate(pending: Pending, peek: Peek, arriving: Promise<Uint8Array>): Promise<Found> {
+    const bytes = await arriving;
+    return bytes.length === 0 ? undefined : (this.#parse(pending, bytes) ?? this.#read(pending, peek));
+  }
+
+  /** Undefined where it takes more bytes than these. */
+  #parse(pending: Pending, bytes: Uint8Array): Found {
+    try {
+      const group = bytes.length < pending.need ? pending.end(bytes) : pending.parse(bytes);
+      if (group !== undefined && group.kind !== 'invalid') this.#globals = pending.globals;
       return group;
+    } catch (error) {
+      if (isOciTarError(error)) return { kind: 'invalid', error };
+      throw error;
     }
   }
 }
 
-function attempt(parse: () => Group | undefined): Group | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    if (isOciTarError(error)) return { kind: 'invalid', error };
-    throw error;
-  }
-}
+type Found = Group | undefined;
 
 /** A group that is not complete yet. `parse` is called with ever more bytes from its start until it returns one. */
 class Pending {
   need = blockSize;
   globals: PaxRecords;
+  #size = 0;
   #at = 0;
   #pax: PaxRecords = noRecords;
   #longPath: Uint8Array | undefined;
@@ -77,6 +87,12 @@ class Pending {
     this.#offset = offset;
     this.#limit = limit;
     this.globals = globals;
+  }
+
+  /** How many bytes to look at next. Growing by half at least: a group of 2,000 small extensions must not be copied 2,000 times. */
+  nextSize(): number {
+    this.#size = Math.floor(Math.max(this.need, this.#size > 8 * blockSize ? this.#size * 1.5 : 0));
+    return this.#size;
   }
 
   /** The archive ends after `bytes`, before the group does. */

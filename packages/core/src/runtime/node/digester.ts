@@ -27,7 +27,7 @@ function inlineDigester(algorithm: 'sha256' | 'sha512'): Digester {
   const hash = nodeCrypto().createHash(algorithm);
   return {
     update: (chunk) => void hash.update(chunk),
-    hex: async () => hash.digest('hex'),
+    hex: () => hash.digest('hex'),
     dispose: () => {},
   };
 }
@@ -36,7 +36,7 @@ function nobleBlake3(): Digester {
   const hash = blake3.create();
   return {
     update: (chunk) => void hash.update(chunk),
-    hex: async () => bytesToHex(hash.digest()),
+    hex: () => bytesToHex(hash.digest()),
     dispose: () => hash.destroy(),
   };
 }

@@ -15,13 +15,15 @@ export function base64Length(size: number): number {
 export function encodeBase64(bytes: Uint8Array, target: Uint8Array, at: number): void {
   const whole = bytes.length - (bytes.length % 3);
   let to = at;
-  for (let i = 0; i < whole; i += 3) {
+  // Headers and padding are zeros mostly: to have them all and skip them takes half the time.
+  target.fill(digits[0] ?? 0, at, at + (whole / 3) * 4);
+  for (let i = 0; i < whole; i += 3, to += 4) {
     const three = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    if (three === 0) continue;
     target[to] = digits[three >> 18] ?? 0;
     target[to + 1] = digits[(three >> 12) & 63] ?? 0;
     target[to + 2] = digits[(three >> 6) & 63] ?? 0;
     target[to + 3] = digits[three & 63] ?? 0;
-    to += 4;
   }
   if (whole === bytes.length) return;
   const first = bytes[whole] ?? 0;

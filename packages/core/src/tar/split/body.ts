@@ -10,8 +10,13 @@ import type { ContentKey, NamedKey, PayloadKey, PayloadSink, PayloadWriter } fro
 export interface Keying<K extends PayloadKey, R> {
   update(bytes: Uint8Array): Promise<void> | void;
   /** `size` is how many bytes there were. */
-  finish(size: number): Promise<{ readonly key: K; readonly result: R }> | { readonly key: K; readonly result: R };
+  finish(size: number): Promise<Keyed<K, R>> | Keyed<K, R>;
   dispose(): void;
+}
+
+interface Keyed<K extends PayloadKey, R> {
+  readonly key: K;
+  readonly result: R;
 }
 
 /** One payload on its way into the sink: short ones are gathered, long ones pass through. */
@@ -31,28 +36,39 @@ export class Body<K extends PayloadKey, R> {
     return this.#size;
   }
 
-  async write(run: Uint8Array): Promise<void> {
+  /** A promise only where there is something to wait for, as in `finish`. */
+  write(run: Uint8Array): Promise<void> | void {
     this.#size += run.length;
     const waiting = this.#keying.update(run);
-    if (waiting !== undefined) await waiting;
-    if (this.#writer === undefined) {
-      this.#held.push(run);
-      if (this.#size <= wholePayload) return;
-      this.#writer = await this.#sink.begin();
-      for (const held of this.#held) await this.#writer.write(held);
-      this.#held = [];
-    } else {
-      await this.#writer.write(run);
-    }
+    if (waiting !== undefined) return waiting.then(() => this.#pass(run));
+    return this.#pass(run);
   }
 
-  async finish(): Promise<R> {
-    const { key, result } = await this.#keying.finish(this.#size);
-    const [first] = this.#held;
-    if (this.#writer !== undefined) await this.#writer.commit(key);
-    else await this.#sink.put(key, this.#held.length === 1 && first !== undefined ? first : join(this.#held, this.#size));
+  #pass(run: Uint8Array): Promise<void> | void {
+    if (this.#writer !== undefined) return this.#writer.write(run);
+    this.#held.push(run);
+    return this.#size > wholePayload ? this.#begin() : undefined;
+  }
+
+  async #begin(): Promise<void> {
+    this.#writer = await this.#sink.begin();
+    for (const held of this.#held) await this.#writer.write(held);
     this.#held = [];
-    return result;
+  }
+
+  finish(): R | Promise<R> {
+    const keyed = this.#keying.finish(this.#size);
+    return keyed instanceof Promise ? keyed.then((found) => this.#keep(found)) : this.#keep(keyed);
+  }
+
+  #keep({ key, result }: Keyed<K, R>): R | Promise<R> {
+    const [first] = this.#held;
+    const kept =
+      this.#writer === undefined
+        ? this.#sink.put(key, this.#held.length === 1 && first !== undefined ? first : join(this.#held, this.#size))
+        : this.#writer.commit(key);
+    this.#held = [];
+    return kept === undefined ? result : kept.then(() => result);
   }
 
   /** Gives up what was not finished. */
@@ -75,14 +91,19 @@ export class ContentKeying implements Keying<ContentKey, ContentKey> {
     return this.#digester.update(bytes);
   }
 
-  async finish(size: number): Promise<{ readonly key: ContentKey; readonly result: ContentKey }> {
-    const key = { digest: formatDigest('sha256', await this.#digester.hex()), size };
-    return { key, result: key };
+  finish(size: number): Promise<Keyed<ContentKey, ContentKey>> | Keyed<ContentKey, ContentKey> {
+    const hex = this.#digester.hex();
+    return typeof hex === 'string' ? contentKeyed(hex, size) : hex.then((computed) => contentKeyed(computed, size));
   }
 
   dispose(): void {
     this.#digester.dispose();
   }
+}
+
+function contentKeyed(hex: string, size: number): Keyed<ContentKey, ContentKey> {
+  const key = { digest: formatDigest('sha256', hex), size };
+  return { key, result: key };
 }
 
 /** Keyed by a name; the result is the CRC-64. */
@@ -98,7 +119,7 @@ export class NamedKeying implements Keying<NamedKey, Uint8Array> {
     this.#crc.update(bytes);
   }
 
-  finish(size: number): { readonly key: NamedKey; readonly result: Uint8Array } {
+  finish(size: number): Keyed<NamedKey, Uint8Array> {
     return { key: { name: this.#name, size }, result: this.#crc.sum() };
   }
 

@@ -3,7 +3,8 @@ import type { ByteStream } from '../../bytes/types.ts';
 import { digestParts } from '../../spec/digest.ts';
 import type { Digest } from '../../spec/digest.ts';
 import { encodeText } from '../text.ts';
-import { tokens } from '../tokens.ts';
+import { TokenReader } from '../tokens.ts';
+import type { TarToken } from '../tokens.ts';
 import { Body, ContentKeying } from './body.ts';
 import { Output } from './output.ts';
 import type { ContentKey, PayloadSink } from './payloads.ts';
@@ -35,14 +36,16 @@ export interface DisassembleOptions {
  */
 export async function* disassemble(tar: ByteStream, payloads: PayloadSink<ContentKey>, options: DisassembleOptions = {}): ByteStream {
   const whole = new Verifier();
+  const reader = new TokenReader(digesting(tar, whole), { ...options, onInvalid: 'raw', requireEnd: false });
   const writer = new OwnWriter(payloads);
   try {
     writer.output.bytes(magic);
-    for await (const token of tokens(digesting(tar, whole), { ...options, onInvalid: 'raw', requireEnd: false })) {
-      if (token.kind === 'data') await writer.data(token.bytes);
-      else if (token.kind === 'trailer' || token.kind === 'raw') await writer.tail(token.bytes);
-      else await writer.raw(token.bytes);
-      if (token.kind === 'header' && token.entry.size > inlineBody) await writer.begin(token.entry.size);
+    for (;;) {
+      const next = reader.next();
+      const token = next instanceof Promise ? await next : next;
+      if (token === undefined) break;
+      const taken = writer.take(token);
+      if (taken !== undefined) await taken;
       if (writer.output.isFull) yield writer.output.take();
     }
     await writer.end();
@@ -57,6 +60,7 @@ export async function* disassemble(tar: ByteStream, payloads: PayloadSink<Conten
   } finally {
     // Also where the reader of the metadata has gone away.
     await writer.abort();
+    await reader.close();
     whole.dispose();
   }
 }
@@ -80,25 +84,28 @@ class OwnWriter {
     this.#payloads = payloads;
   }
 
-  async raw(bytes: Uint8Array): Promise<void> {
-    await this.#endBody();
-    this.#raw.bytes(bytes);
-    if (this.#raw.length >= rawRun) this.#flush();
+  /** A promise only where the payloads have to be waited for. */
+  take(token: TarToken): Promise<void> | void {
+    if (token.kind === 'data') return this.#data(token.bytes);
+    if (token.kind === 'trailer' || token.kind === 'raw') return this.#tail(token.bytes);
+    const ended = this.#endBody();
+    return ended === undefined ? this.#take(token) : ended.then(() => this.#take(token));
   }
 
-  async begin(size: number): Promise<void> {
-    await this.#endBody();
-    this.#flush();
-    this.#body = new Body(this.#payloads, new ContentKeying(size));
+  #take(token: TarToken): void {
+    this.#raw.bytes(token.bytes);
+    const isFile = token.kind === 'header' && token.entry.size > inlineBody;
+    if (isFile || this.#raw.length >= rawRun) this.#flush();
+    if (isFile) this.#body = new Body(this.#payloads, new ContentKeying(token.entry.size));
   }
 
-  async data(run: Uint8Array): Promise<void> {
+  #data(run: Uint8Array): Promise<void> | void {
     if (this.#body === undefined) this.#raw.bytes(run);
-    else await this.#body.write(run);
+    else return this.#body.write(run);
   }
 
   /** What has no structure: short, it is among the metadata; long, it is a payload like any other. */
-  async tail(run: Uint8Array): Promise<void> {
+  async #tail(run: Uint8Array): Promise<void> {
     if (!this.#inTail) {
       await this.#endBody();
       this.#flush();
@@ -109,7 +116,7 @@ class OwnWriter {
       this.#body = new Body(this.#payloads, new ContentKeying(Infinity));
       if (before.length > 0) await this.#body.write(before);
     }
-    await this.data(run);
+    await this.#data(run);
   }
 
   async end(): Promise<void> {
@@ -123,17 +130,22 @@ class OwnWriter {
     await body?.abort(reason);
   }
 
-  async #endBody(): Promise<void> {
+  #endBody(): Promise<void> | void {
     const body = this.#body;
     if (body === undefined) return;
     // A body whose archive ends before its first byte has no payload.
-    if (body.size > 0) {
-      const { digest, size } = await body.finish();
-      this.output.byte(recordKinds.payload);
-      this.output.varint(size);
-      this.output.bytes(digestBytesOf(digest));
-    }
-    await this.abort();
+    const key = body.size === 0 ? undefined : body.finish();
+    if (key instanceof Promise) return key.then((computed) => this.#ended(computed));
+    if (key !== undefined) return this.#ended(key);
+    this.#body = undefined;
+    return body.abort();
+  }
+
+  #ended({ digest, size }: ContentKey): void {
+    this.#body = undefined;
+    this.output.byte(recordKinds.payload);
+    this.output.varint(size);
+    this.output.bytes(digestBytesOf(digest));
   }
 
   #flush(): void {

@@ -2,8 +2,8 @@ import { OciTarError, isOciTarError } from '../../errors.ts';
 import type { ByteStream } from '../../bytes/types.ts';
 import { blockSize } from '../block.ts';
 import { decodeHeader } from '../header.ts';
-import { decodeExact } from '../text.ts';
-import { tokens } from '../tokens.ts';
+import { exactText } from '../text.ts';
+import { TokenReader } from '../tokens.ts';
 import type { TarToken } from '../tokens.ts';
 import { Body, NamedKeying } from './body.ts';
 import { goString } from './go-json.ts';
@@ -30,10 +30,15 @@ const trailerSegment = 1024 * 1024;
  */
 export async function* disassembleUpstream(tar: ByteStream, payloads: PayloadSink<NamedKey>, options: DisassembleUpstreamOptions = {}): ByteStream {
   const { entryLimit = 10_000_000, headerLimit } = options;
+  const reader = new TokenReader(tar, { ...(headerLimit === undefined ? {} : { headerLimit }), requireEnd: false });
   const writer = new UpstreamWriter(payloads, entryLimit);
   try {
-    for await (const token of readable(tokens(tar, { ...(headerLimit === undefined ? {} : { headerLimit }), requireEnd: false }))) {
-      await writer.take(token);
+    for (;;) {
+      const next = nextOf(reader);
+      const token = next instanceof Promise ? await next : next;
+      if (token === undefined) break;
+      const taken = writer.take(token);
+      if (taken !== undefined) await taken;
       if (writer.output.isFull) yield writer.output.take();
     }
     await writer.end();
@@ -43,17 +48,34 @@ export async function* disassembleUpstream(tar: ByteStream, payloads: PayloadSin
     throw error;
   } finally {
     await writer.abort();
+    await reader.close();
   }
 }
 
 /** What is wrong with the archive itself makes it one that the format cannot hold. */
-async function* readable(archive: AsyncIterable<TarToken>): AsyncGenerator<TarToken, void, void> {
+function nextOf(reader: TokenReader): ReturnType<TokenReader['next']> {
   try {
-    yield* archive;
+    const next = reader.next();
+    return next instanceof Promise ? next.catch(refuseInvalid) : next;
   } catch (error) {
-    if (!isOciTarError(error, 'INVALID_TAR')) throw error;
-    throw inexpressible(error.message, error.details.offset ?? 0, error);
+    return refuseInvalid(error);
   }
+}
+
+function refuseInvalid(error: unknown): never {
+  if (!isOciTarError(error, 'INVALID_TAR')) throw error;
+  throw inexpressible(error.message, error.details.offset ?? 0, error);
+}
+
+interface NamedBody {
+  readonly payload: Body<NamedKey, Uint8Array>;
+  readonly name: Name;
+}
+
+interface Name {
+  readonly bytes: Uint8Array;
+  /** Undefined where it is not UTF-8. */
+  readonly text: string | undefined;
 }
 
 /** The same token by token: takes those of an archive in their order, then `end`; the lines gather in `output`, to be taken from there. */
@@ -64,7 +86,7 @@ export class UpstreamWriter {
   readonly #names = new Set<string>();
   /** Bytes since the last entry: its padding, and headers. */
   readonly #segment = new Output();
-  #body: { readonly payload: Body<NamedKey, Uint8Array>; readonly name: Uint8Array } | undefined;
+  #body: NamedBody | undefined;
   #position = 0;
 
   constructor(payloads: PayloadSink<NamedKey>, entryLimit: number) {
@@ -72,9 +94,14 @@ export class UpstreamWriter {
     this.#entryLimit = entryLimit;
   }
 
-  async take(token: TarToken): Promise<void> {
+  /** A promise only where the payloads have to be waited for. */
+  take(token: TarToken): Promise<void> | void {
     if (token.kind === 'data') return this.#body?.payload.write(token.bytes);
-    await this.#endBody();
+    const ended = this.#endBody();
+    return ended === undefined ? this.#take(token) : ended.then(() => this.#take(token));
+  }
+
+  #take(token: Exclude<TarToken, { readonly kind: 'data' }>): void {
     if (token.kind === 'trailer') return this.#trailer(token.bytes);
     if (token.kind === 'global') return this.#global(token.bytes, token.offset);
     this.#segment.bytes(token.bytes);
@@ -82,19 +109,21 @@ export class UpstreamWriter {
     if (token.kind !== 'header') return;
     this.#flush();
     refuseSparse(token);
-    const { pathBytes: name, size } = token.entry;
+    const { pathBytes, path, size } = token.entry;
+    const name = { bytes: pathBytes, text: exactText(pathBytes, path) };
     this.#remember(name, token.offset);
     if (size === 0) this.#file(name, 0, undefined);
-    else this.#body = { payload: new Body(this.#payloads, new NamedKeying(name)), name };
+    else this.#body = { payload: new Body(this.#payloads, new NamedKeying(pathBytes)), name };
   }
 
   /** Upstream lists a global header by its own name, and takes the padding of its records for that of a body. */
   #global(bytes: Uint8Array, offset: number): void {
-    const { pathBytes, size } = decodeHeader(bytes.subarray(0, blockSize));
+    const { pathBytes, path, size } = decodeHeader(bytes.subarray(0, blockSize));
+    const name = { bytes: pathBytes, text: exactText(pathBytes, path) };
     this.#segment.bytes(bytes.subarray(0, blockSize + size));
     this.#flush();
-    this.#remember(pathBytes, offset);
-    this.#file(pathBytes, 0, undefined);
+    this.#remember(name, offset);
+    this.#file(name, 0, undefined);
     this.#segment.bytes(bytes.subarray(blockSize + size));
   }
 
@@ -120,23 +149,28 @@ export class UpstreamWriter {
     }
   }
 
-  #remember(name: Uint8Array, offset: number): void {
+  #remember({ bytes, text }: Name, offset: number): void {
     const { name: limit } = defaultSplitLimits;
-    if (name.length > limit) throw overLimit('a name has a number of bytes that is', limit, offset);
+    if (bytes.length > limit) throw overLimit('a name has a number of bytes that is', limit, offset);
     const before = this.#names.size;
     if (before >= this.#entryLimit) throw overLimit('the archive has a number of entries that is', this.#entryLimit, offset);
-    const cleaned = cleanedName(name);
+    const cleaned = cleanedName(bytes, text);
     this.#names.add(cleaned);
     if (this.#names.size > before) return;
     throw inexpressible(`it has ${JSON.stringify(cleaned.replace('\0', ''))} twice, which upstream's format finds its payload by`, offset);
   }
 
-  async #endBody(): Promise<void> {
+  #endBody(): Promise<void> | void {
     const body = this.#body;
     if (body === undefined) return;
-    const { size } = body.payload;
-    this.#file(body.name, size, await body.payload.finish());
-    await this.abort();
+    const crc = body.payload.finish();
+    if (crc instanceof Promise) return crc.then((computed) => this.#ended(body, computed));
+    this.#ended(body, crc);
+  }
+
+  #ended({ name, payload }: NamedBody, crc: Uint8Array): void {
+    this.#body = undefined;
+    this.#file(name, payload.size, crc);
   }
 
   #flush(): void {
@@ -148,14 +182,13 @@ export class UpstreamWriter {
   }
 
   /** Fields in this order; those that are empty are left out, but for the payload. */
-  #file(name: Uint8Array, size: number, crc: Uint8Array | undefined): void {
+  #file({ bytes, text }: Name, size: number, crc: Uint8Array | undefined): void {
     const { output } = this;
-    const text = decodeExact(name);
     output.text('{"type":1');
-    if (name.length > 0 && text !== undefined) output.text(`,"name":${goString(text)}`);
+    if (bytes.length > 0 && text !== undefined) output.text(`,"name":${goString(text)}`);
     if (text === undefined) {
       output.text(',"name_raw":"');
-      output.base64(name);
+      output.base64(bytes);
       output.text('"');
     }
     if (size > 0) output.text(`,"size":${size}`);
