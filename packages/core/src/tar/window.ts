@@ -1,3 +1,4 @@
+import { plainArray } from '../bytes/reader.ts';
 import { OciTarError } from '../errors.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
 
@@ -53,11 +54,6 @@ async function readWhole(stream: ByteStream, offset: number, size: number): Prom
   }
   if (filled < size) throw wrongLength(offset, size, filled);
   return bytes ?? new Uint8Array(0);
-}
-
-/** The same bytes as no subclass of Uint8Array, whose views take three times as long to make. */
-function plainArray(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function wrongLength(offset: number, expected: number, actual: number): OciTarError {
