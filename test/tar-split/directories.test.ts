@@ -105,4 +105,13 @@ describe('a directory tree of payloads by name', () => {
     for (const name of ['usr/lib/x', 'lib/x', './absolute/x', 'up/x']) expect(await read(name), name).toBe('inside');
     for (const name of ['loop/x', 'final', '../secret', 'lib/../../secret']) expect(await failure(read(name)), name).toMatchObject({ code: 'UNSAFE_PATH' });
   });
+
+  it('looks at a folder once, and at each name in it', async () => {
+    const root = folder({ 'in/d/x': 'inside', secret: 'outsid' });
+    const source = namedFilesSource(path(root, 'in'));
+    const read = async (name: string) => Buffer.from(await gather((await source.open({ name: Buffer.from(name), size: 6 })).read())).toString();
+    for (const name of ['d/x', 'd/x', 'd//x', './d/./x', 'd/x/']) expect(await read(name), name).toBe('inside');
+    for (const name of ['d/..', 'd/../../secret', 'd/x\0']) expect(await failure(read(name)), name).toMatchObject({ code: 'UNSAFE_PATH' });
+    expect(await failure(read('d/y'))).toMatchObject({ code: 'NOT_FOUND' });
+  });
 });

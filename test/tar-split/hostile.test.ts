@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { assemble, bytesSource, digestBytes, disassemble, disassembleUpstream, isOciTarError } from '@oci-tar/core';
+import { assemble, bytesSource, digestBytes, disassemble, disassembleUpstream, isOciTarError, splitPieces } from '@oci-tar/core';
 import type { ByteSource, PayloadSource } from '@oci-tar/core';
 import { Random } from '../fuzz/random.ts';
 import { mutate } from '../fuzz/mutate.ts';
 import { endMarker, join, rawEntry } from '../tar/raw.ts';
-import { failure, gather, inRuns } from '../tar/streams.ts';
+import { failure, gather, inRuns, list } from '../tar/streams.ts';
 import { MemoryPayloads } from './payloads.ts';
 import fc from '../support/fast-check.ts';
 
@@ -148,4 +148,34 @@ describe('hostile JSON lines', () => {
     // Metadata are told by their first byte.
     expect(Buffer.from(await gather(assemble(inRuns(lines.subarray(1), [7]), new MemoryPayloads()))).toString()).toBe('abc');
   });
+
+  it('says the same written as upstream does and otherwise', async () => {
+    const name = fc.oneof(fc.string({ minLength: 1, maxLength: 12 }), fc.constantFrom('a"b', 'a\\b', 'ä', '\u2028', '0'));
+    const size = fc.oneof(fc.nat(100), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+    const checksum = fc.uint8Array({ minLength: 8, maxLength: 8 });
+    const files = fc.array(fc.record({ name, size, checksum }), { maxLength: 25 });
+    await fc.assert(
+      fc.asyncProperty(files, fc.uint8Array({ maxLength: 30 }), async (entries, raw) => {
+        const lines = entries.flatMap((entry, i) => [
+          { type: 2, payload: base64(raw), position: 2 * i },
+          { type: 1, name: entry.name, size: entry.size, payload: base64(entry.checksum), position: 2 * i + 1 },
+        ]);
+        const pieces = async (write: (line: object) => string) => list(splitPieces(inRuns(text(lines.map((line) => `${write(line)}\n`).join('')), [100])));
+        const found = lines.length === 0 ? [] : await pieces((line) => JSON.stringify(line));
+        expect(found).toEqual(lines.length === 0 ? [] : await pieces((line) => JSON.stringify(Object.fromEntries(Object.entries(line).toReversed()))));
+        expect(found.filter(({ kind }) => kind === 'payload')).toEqual(
+          entries.filter((entry) => entry.size > 0).map((entry) => ({ kind: 'payload', key: { name: new Uint8Array(Buffer.from(entry.name)), size: entry.size }, crc: entry.checksum })),
+        );
+      }),
+    );
+  });
+
+  it.each([
+    ['"size":3', '"size":03'], ['"size":3', '"size":9007199254740993'], ['"size":3', '"size":3x'], ['"position":0', '"position":00'], ['"position":0', '"position":'],
+    ['"position":0}', '"position":0'], ['"position":0}', '"position":0}}'], ['AAAAAAAAAAA=', 'AAAAAAAAAAAA'], ['AAAAAAAAAAA=', 'AAAAAAAAAA=='],
+  ])('are refused where they have, instead of %s, %s', async (right, wrong) => {
+    expect(await failure(list(splitPieces(inRuns(text(file.replace(right, wrong))))))).toMatchObject({ code: 'INVALID_TAR' });
+  });
 });
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');

@@ -109,6 +109,11 @@ function partsOf(key: NamedKey): readonly Buffer[] {
 const dot = Buffer.from('.');
 const dots = Buffer.from('..');
 
+/** Whether this is the name of a file, and not nothing, the folder itself or the one above. */
+function isPart(part: Buffer): boolean {
+  return part.length > 0 && !part.equals(dot) && !part.equals(dots) && !part.includes(0);
+}
+
 function unsafe(key: NamedKey, why: string): OciTarError {
   return new OciTarError('UNSAFE_PATH', `the payload ${payloadName(key)} cannot be a file of the directory: ${why}`, { subject: payloadName(key) });
 }
@@ -121,14 +126,19 @@ const mostLinks = 40;
  * followed as if the directory were the root of the file system, so that nothing outside of it is read.
  */
 export function namedFilesSource(root: string): PayloadSource {
-  /** Folders that have been looked at, by name, with where they really are. */
+  /** Folders that have been looked at, by name, with where they really are, a slash at the end. */
   const folders = new Map<string, Buffer>();
   const placeOf = (key: NamedKey): Buffer => {
+    const name = Buffer.from(key.name.buffer, key.name.byteOffset, key.name.length);
+    const start = name.lastIndexOf(0x2f) + 1;
+    const above = name.toString('latin1', 0, start);
+    const last = name.subarray(start);
+    const known = isPart(last) ? folders.get(above) : undefined;
+    if (known !== undefined) return Buffer.concat([known, last]);
     const parts = partsOf(key);
-    const above = Buffer.concat(parts.slice(0, -1).flatMap((part) => [slash, part])).toString('latin1');
-    const folder = folders.get(above) ?? insideOf(Buffer.from(root), parts.slice(0, -1), key);
-    folders.set(above, folder);
-    return Buffer.concat([folder, slash, parts.at(-1) ?? dot]);
+    const folder = Buffer.concat([insideOf(Buffer.from(root), parts.slice(0, -1), key), slash]);
+    if (isPart(last)) folders.set(above, folder);
+    return Buffer.concat([folder, parts.at(-1) ?? dot]);
   };
   return {
     open(key) {

@@ -8,10 +8,13 @@ import { crc64, Crc64 } from './crc64.ts';
 import { defaultSplitLimits, invalidMetadata, overLimit, wholePayload } from './limits.ts';
 import type { SplitLimits } from './limits.ts';
 import { Output } from './output.ts';
-import { isOwn, readOwn } from './own-read.ts';
-import type { PayloadKey, PayloadSource } from './payloads.ts';
-import type { SplitPiece } from './piece.ts';
-import { readUpstream } from './upstream-read.ts';
+import { isOwn, OwnReader } from './own-read.ts';
+import type { ContentKey, PayloadKey, PayloadSource } from './payloads.ts';
+import type { PieceReader, SplitPiece } from './piece.ts';
+import { UpstreamReader } from './upstream-read.ts';
+
+/** Of the archive's bytes so many go together, most of them read to their place at once. */
+const assembledRun = 512 * 1024;
 
 export interface AssembleOptions {
   readonly limits?: Partial<SplitLimits>;
@@ -22,23 +25,24 @@ export interface AssembleOptions {
 export async function* splitPieces(metadata: ByteStream, limits: SplitLimits = defaultSplitLimits): AsyncGenerator<SplitPiece, void, void> {
   const reader = new ByteReader(metadata);
   try {
-    yield* (await piecesOf(reader, limits)).pieces;
+    const { pieces } = await piecesOf(reader, limits);
+    for (let piece = await pieces.next(); piece !== undefined; piece = await pieces.next()) yield piece;
   } finally {
     await reader.close();
   }
 }
 
 interface Pieces {
-  readonly pieces: AsyncIterable<SplitPiece>;
+  readonly pieces: PieceReader;
   /** Whether they end with the digest of the whole. */
   readonly digested: boolean;
 }
 
 async function piecesOf(reader: ByteReader, limits: SplitLimits): Promise<Pieces> {
   const head = await reader.peek(32);
-  if (isOwn(head)) return { pieces: readOwn(reader, limits), digested: true };
+  if (isOwn(head)) return { pieces: new OwnReader(reader, limits), digested: true };
   if (head.length === 0) throw invalidMetadata('they are empty', 0);
-  if (head[0] === 0x7b) return { pieces: readUpstream(reader, limits), digested: false };
+  if (head[0] === 0x7b) return { pieces: new UpstreamReader(reader, limits), digested: false };
   throw new OciTarError('UNSUPPORTED', 'these are no tar-split metadata: neither the format of oci-tar nor JSON lines', { offset: 0 });
 }
 
@@ -51,7 +55,7 @@ async function piecesOf(reader: ByteReader, limits: SplitLimits): Promise<Pieces
 export async function* assemble(metadata: ByteStream, payloads: PayloadSource, options: AssembleOptions = {}): ByteStream {
   const { signal } = options;
   const limits = { ...defaultSplitLimits, ...options.limits };
-  const output = new Output();
+  const output = new Output(assembledRun);
   const whole = new Verifier({}, { subject: 'the archive that was put together' });
   const reader = new ByteReader(metadata);
   let size = 0;
@@ -62,7 +66,10 @@ export async function* assemble(metadata: ByteStream, payloads: PayloadSource, o
       if (waiting !== undefined) await waiting;
       return run;
     };
-    for await (const piece of pieces) {
+    for (;;) {
+      const next = pieces.next();
+      const piece = next instanceof Promise ? await next : next;
+      if (piece === undefined) break;
       signal?.throwIfAborted();
       if (piece.kind === 'end') {
         // The last run waits for the digest: nobody can take a wrong archive for a whole one.
@@ -71,15 +78,18 @@ export async function* assemble(metadata: ByteStream, payloads: PayloadSource, o
         if (last.length > 0) yield last;
         return;
       }
-      size += piece.kind === 'raw' ? piece.bytes.length : piece.key.size;
+      const length = piece.kind === 'raw' ? piece.bytes.length : piece.key.size;
+      size += length;
       if (size > limits.archive) throw overLimit('the archive has a number of bytes that is', limits.archive);
+      if (output.length > 0 && !output.fits(length)) yield passing(output.take());
       if (piece.kind === 'raw') output.bytes(piece.bytes);
-      else if (piece.key.size <= wholePayload && payloads.readInto?.(piece.key, output.room(piece.key.size)) === true) {
-        await check(output.room(piece.key.size), piece);
-        output.advance(piece.key.size);
+      else if (length <= wholePayload && payloads.readInto?.(piece.key, output.room(length)) === true) {
+        const checking = check(output.room(length), piece);
+        if (checking !== undefined) await checking;
+        output.advance(length);
       } else {
         const source = await opened(payloads, piece.key);
-        if (piece.key.size <= wholePayload) output.bytes(await checkedWhole(source, piece));
+        if (length <= wholePayload) output.bytes(await checkedWhole(source, piece));
         else {
           if (output.length > 0) yield passing(output.take());
           for await (const run of checkedPassing(source, piece)) {
@@ -88,9 +98,8 @@ export async function* assemble(metadata: ByteStream, payloads: PayloadSource, o
           }
         }
       }
-      if (output.isFull) yield passing(output.take());
     }
-    if (output.length > 0) yield output.take();
+    if (output.length > 0) yield passing(output.take());
   } finally {
     await reader.close();
     whole.dispose();
@@ -116,15 +125,16 @@ async function checkedWhole(source: ByteSource, piece: Payload): Promise<Uint8Ar
 }
 
 /** Compares size and checksum of a whole payload. */
-async function check(bytes: Uint8Array, { key, crc }: Payload): Promise<void> {
-  if ('digest' in key) {
-    const verifier = new Verifier(key, { subject: `the payload ${key.digest}` });
-    await verifier.update(bytes);
-    await verifier.finish();
-    return;
-  }
+function check(bytes: Uint8Array, { key, crc }: Payload): Promise<void> | void {
+  if ('digest' in key) return checkDigest(bytes, key);
   if (bytes.length !== key.size) throw shorter(key, bytes.length);
   compareCrc(key, crc64(bytes), crc);
+}
+
+async function checkDigest(bytes: Uint8Array, key: ContentKey): Promise<void> {
+  const verifier = new Verifier(key, { subject: `the payload ${key.digest}` });
+  await verifier.update(bytes);
+  await verifier.finish();
 }
 
 async function* checkedPassing(source: ByteSource, { key, crc }: Payload): ByteStream {

@@ -6,8 +6,15 @@ const shortText = 128;
 
 /** Gathers small pieces into runs that are worth a hand-over. */
 export class Output {
-  #buffer = new Uint8Array(2 * runSize);
+  readonly #capacity: number;
+  #buffer: Uint8Array;
   #length = 0;
+
+  /** `capacity`: bytes that are set aside for a run, which grows where a piece does not fit. */
+  constructor(capacity = 2 * runSize) {
+    this.#capacity = capacity;
+    this.#buffer = new Uint8Array(capacity);
+  }
 
   /** Whether there is a whole run to take. */
   get isFull(): boolean {
@@ -16,6 +23,11 @@ export class Output {
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Whether so many bytes more need no larger buffer. */
+  fits(more: number): boolean {
+    return this.#length + more <= this.#buffer.length;
   }
 
   byte(value: number): void {
@@ -69,7 +81,8 @@ export class Output {
   /** All that was gathered; the buffer is the caller's. */
   take(): Uint8Array {
     const run = this.drain();
-    this.#buffer = new Uint8Array(2 * runSize);
+    if (run.length < this.#capacity / 8) return run.slice();
+    this.#buffer = new Uint8Array(this.#capacity);
     return run;
   }
 

@@ -5,7 +5,7 @@ import { decodeText } from '../text.ts';
 import { invalidMetadata, overLimit } from './limits.ts';
 import type { SplitLimits } from './limits.ts';
 import { magic, rawRecord, recordKinds } from './own-write.ts';
-import type { SplitPiece } from './piece.ts';
+import type { PieceReader, SplitPiece } from './piece.ts';
 
 /** A kind, the longest number and a digest. */
 const longestHead = 1 + 8 + 32;
@@ -19,40 +19,66 @@ export function isOwn(head: Uint8Array): boolean {
 }
 
 /** Reads metadata in our own format. INVALID_TAR, LIMIT_EXCEEDED; UNSUPPORTED for a later version. */
-export async function* readOwn(reader: ByteReader, limits: SplitLimits): AsyncGenerator<SplitPiece, void, void> {
-  const head = decodeText(await reader.peek(magic.length));
-  if (head !== decodeText(magic)) throw otherVersion(head, reader.offset);
-  await reader.skip(magic.length);
-  for (let count = 1; ; count++) {
-    if (count > limits.records) throw overLimit('the metadata have a number of records that is', limits.records, reader.offset);
-    const record = reader.peek(longestHead);
-    const bytes = record instanceof Promise ? await record : record;
-    const offset = reader.offset;
-    const kind = bytes[0];
+export class OwnReader implements PieceReader {
+  readonly #reader: ByteReader;
+  readonly #limits: SplitLimits;
+  #count = 0;
+  #ended = false;
+
+  constructor(reader: ByteReader, limits: SplitLimits) {
+    this.#reader = reader;
+    this.#limits = limits;
+  }
+
+  next(): SplitPiece | undefined | Promise<SplitPiece | undefined> {
+    if (this.#ended) return undefined;
+    if (this.#count === 0) return this.#first();
+    const head = this.#reader.peek(longestHead);
+    return head instanceof Promise ? head.then((arrived) => this.#piece(arrived)) : this.#piece(head);
+  }
+
+  async #first(): Promise<SplitPiece | undefined> {
+    const head = decodeText(await this.#reader.peek(magic.length));
+    if (head !== decodeText(magic)) throw otherVersion(head, this.#reader.offset);
+    this.#reader.drop(magic.length);
+    return this.#piece(await this.#reader.peek(longestHead));
+  }
+
+  #piece(head: Uint8Array): SplitPiece | Promise<SplitPiece> {
+    const { offset } = this.#reader;
+    this.#count += 1;
+    if (this.#count > this.#limits.records) throw overLimit('the metadata have a number of records that is', this.#limits.records, offset);
+    const kind = head[0];
     if (kind === undefined) throw invalidMetadata('they end without an end record: they were cut off', offset);
-    const { value, next } = readNumber(bytes, offset);
-    if (kind === recordKinds.raw) {
-      if (value > Math.min(rawRecord, limits.record)) throw overLimit('a raw record has a number of bytes that is', Math.min(rawRecord, limits.record), offset);
-      await reader.skip(next);
-      const raw = reader.peek(value);
-      const all = raw instanceof Promise ? await raw : raw;
-      if (all.length < value) throw invalidMetadata('they end inside a raw record: they were cut off', reader.offset + all.length);
-      yield { kind: 'raw', bytes: all };
-      await reader.skip(value);
-      continue;
-    }
+    const { value, next } = readNumber(head, offset);
+    if (kind === recordKinds.raw) return this.#rawOf(value, next);
     if (kind !== recordKinds.payload && kind !== recordKinds.end) throw invalidMetadata(`${kind} is no kind of record`, offset);
-    if (bytes.length < next + 32) throw invalidMetadata('they end inside a record: they were cut off', offset + bytes.length);
-    const digest = formatDigest('sha256', hexOf(bytes.subarray(next, next + 32)));
-    await reader.skip(next + 32);
-    if (kind === recordKinds.payload) {
-      if (value === 0) throw invalidMetadata('a payload has no bytes', offset);
-      yield { kind: 'payload', key: { digest, size: value } };
-      continue;
-    }
-    if ((await reader.peek(1)).length > 0) throw invalidMetadata('something follows the end record', reader.offset);
-    yield { kind: 'end', digest, size: value };
-    return;
+    if (head.length < next + 32) throw invalidMetadata('they end inside a record: they were cut off', offset + head.length);
+    const digest = formatDigest('sha256', hexOf(head.subarray(next, next + 32)));
+    this.#reader.drop(next + 32);
+    if (kind === recordKinds.end) return this.#end({ kind: 'end', digest, size: value });
+    if (value === 0) throw invalidMetadata('a payload has no bytes', offset);
+    return { kind: 'payload', key: { digest, size: value } };
+  }
+
+  #rawOf(size: number, start: number): SplitPiece | Promise<SplitPiece> {
+    const limit = Math.min(rawRecord, this.#limits.record);
+    if (size > limit) throw overLimit('a raw record has a number of bytes that is', limit, this.#reader.offset);
+    this.#reader.drop(start);
+    const bytes = this.#reader.peek(size);
+    return bytes instanceof Promise ? bytes.then((arrived) => this.#raw(arrived, size)) : this.#raw(bytes, size);
+  }
+
+  #raw(bytes: Uint8Array, size: number): SplitPiece {
+    if (bytes.length < size) throw invalidMetadata('they end inside a raw record: they were cut off', this.#reader.offset + bytes.length);
+    this.#reader.drop(size);
+    return { kind: 'raw', bytes };
+  }
+
+  async #end(piece: SplitPiece): Promise<SplitPiece> {
+    this.#ended = true;
+    if ((await this.#reader.peek(1)).length > 0) throw invalidMetadata('something follows the end record', this.#reader.offset);
+    return piece;
   }
 }
 

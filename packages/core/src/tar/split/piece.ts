@@ -9,3 +9,8 @@ export type SplitPiece =
   | { readonly kind: 'payload'; readonly key: PayloadKey; readonly crc?: Uint8Array }
   /** What the whole archive was. Only in our own format, as its last piece. */
   | { readonly kind: 'end'; readonly digest: Digest; readonly size: number };
+
+/** Reads them one by one: undefined after the last one. A promise only where the piece has not arrived. One call at a time. */
+export interface PieceReader {
+  next(): SplitPiece | undefined | Promise<SplitPiece | undefined>;
+}

@@ -2,35 +2,104 @@ import type { ByteReader } from '../../bytes/reader.ts';
 import { isOciTarError } from '../../errors.ts';
 import { parseJson } from '../../spec/json.ts';
 import type { JsonObject, JsonValue } from '../../spec/json.ts';
-import { decodeText, encodeText } from '../text.ts';
+import { encodeText } from '../text.ts';
 import { decodeBase64 } from './base64.ts';
 import { invalidMetadata, overLimit } from './limits.ts';
 import type { SplitLimits } from './limits.ts';
-import { linesOf } from './lines.ts';
+import { Lines } from './lines.ts';
 import type { Line } from './lines.ts';
-import type { SplitPiece } from './piece.ts';
+import type { PieceReader, SplitPiece } from './piece.ts';
 
 /** Reads upstream's JSON lines, of v0.11 and v0.12 alike, not compressed. INVALID_TAR, INVALID_JSON, LIMIT_EXCEEDED. */
-export async function* readUpstream(reader: ByteReader, limits: SplitLimits): AsyncGenerator<SplitPiece, void, void> {
-  let position = 0;
-  for await (const line of linesOf(reader, limits.record)) {
-    if (line.bytes.every(isBlank)) continue;
+export class UpstreamReader implements PieceReader {
+  readonly #lines: Lines;
+  readonly #limits: SplitLimits;
+  #position = 0;
+
+  constructor(reader: ByteReader, limits: SplitLimits) {
+    this.#lines = new Lines(reader, limits.record);
+    this.#limits = limits;
+  }
+
+  next(): SplitPiece | undefined | Promise<SplitPiece | undefined> {
+    for (;;) {
+      const line = this.#lines.next();
+      if (line instanceof Promise) return this.#late(line);
+      if (line === undefined) return undefined;
+      const piece = this.#piece(line);
+      if (piece !== undefined) return piece;
+    }
+  }
+
+  async #late(arriving: Promise<Line | undefined>): Promise<SplitPiece | undefined> {
+    const line = await arriving;
+    return line === undefined ? undefined : (this.#piece(line) ?? this.next());
+  }
+
+  /** Undefined for a line without a piece. */
+  #piece(line: Line): SplitPiece | undefined {
+    if (line.bytes.every(isBlank)) return undefined;
+    const limits = this.#limits;
+    const position = this.#position;
     if (position >= limits.records) throw overLimit('the metadata have a number of records that is', limits.records, line.offset);
-    const piece = segmentOf(line, position) ?? pieceOf(line, position, limits);
-    position += 1;
-    if (piece !== undefined) yield piece;
+    this.#position += 1;
+    return segmentOf(line.bytes, position) ?? fileOf(line.bytes, position, limits) ?? pieceOf(line, position, limits);
   }
 }
 
 const segmentStart = encodeText('{"type":2,"payload":"');
+const fileStart = encodeText('{"type":1,"name":"');
+const sizeStart = encodeText('","size":');
+const payloadStart = encodeText(',"payload":"');
+const positionStart = encodeText('","position":');
+/** Bytes of a CRC-64 in base64. */
+const crcText = 12;
 
-/** A segment as upstream writes it, which is nearly all of the bytes, without JSON; undefined where it is written otherwise. */
-function segmentOf({ bytes }: Line, position: number): SplitPiece | undefined {
-  for (let i = 0; i < segmentStart.length; i++) if (bytes[i] !== segmentStart[i]) return undefined;
-  const quote = bytes.indexOf(0x22, segmentStart.length);
-  if (quote < 0 || bytes.length - quote > 40 || decodeText(bytes.subarray(quote)) !== `","position":${position}}`) return undefined;
-  const payload = decodeBase64(bytes.subarray(segmentStart.length, quote));
+// Lines as upstream writes them, which are nearly all, without JSON. Undefined where one is written otherwise.
+
+function segmentOf(line: Uint8Array, position: number): SplitPiece | undefined {
+  const start = segmentStart.length;
+  if (!has(line, 0, segmentStart)) return undefined;
+  const quote = line.indexOf(0x22, start);
+  if (quote < 0 || !endsWith(line, quote, position)) return undefined;
+  const payload = decodeBase64(line.subarray(start, quote));
   return payload === undefined ? undefined : { kind: 'raw', bytes: payload };
+}
+
+/** Of a file with a payload, whose name is ASCII without escapes. */
+function fileOf(line: Uint8Array, position: number, limits: SplitLimits): SplitPiece | undefined {
+  if (!has(line, 0, fileStart)) return undefined;
+  const start = fileStart.length;
+  let quote = start;
+  for (let byte = line[quote]; byte !== 0x22; byte = line[++quote]) if (byte === undefined || byte < 0x20 || byte === 0x5c || byte >= 0x80) return undefined;
+  if (!has(line, quote, sizeStart)) return undefined;
+  let at = quote + sizeStart.length;
+  // Up to 15 digits are a safe integer. Size 0 and its like are for the parser.
+  let size = 0;
+  for (const most = at + 15; at < most && isDigit(line[at]); at++) size = size * 10 + (line[at] ?? 0) - 0x30;
+  if (line[quote + sizeStart.length] === 0x30 || size === 0 || !has(line, at, payloadStart)) return undefined;
+  const payload = at + payloadStart.length;
+  if (quote - start > limits.name || !endsWith(line, payload + crcText, position)) return undefined;
+  const crc = decodeBase64(line.subarray(payload, payload + crcText));
+  return crc?.length === 8 ? { kind: 'payload', key: { name: line.slice(start, quote), size }, crc } : undefined;
+}
+
+function has(line: Uint8Array, at: number, text: Uint8Array): boolean {
+  for (let i = 0; i < text.length; i++) if (line[at + i] !== text[i]) return false;
+  return true;
+}
+
+/** Whether all that follows is this position. */
+function endsWith(line: Uint8Array, at: number, position: number): boolean {
+  if (line.at(-1) !== 0x7d || !has(line, at, positionStart)) return false;
+  let left = position;
+  let end = line.length - 2;
+  for (; left >= 10; left = Math.floor(left / 10)) if (line[end--] !== 0x30 + (left % 10)) return false;
+  return line[end] === 0x30 + left && end === at + positionStart.length;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
 /** Any line; undefined for an entry without a payload. */
