@@ -10,27 +10,37 @@ const plainly: To = { hostname: 'registry.example', protocol: 'http:', port: '80
 
 /** What a connection was made with, and what its socket got. */
 interface Made {
+  readonly socket: Socket;
   readonly reads: OnReadOpts | undefined;
   readonly pushed: Buffer[];
 }
 
-/** Connects to nothing. `takes` is what the socket says to each push. */
-function connected(to: To, takes = true): Made {
-  const pushed: Buffer[] = [];
-  const socket = new Socket();
-  socket.push = (chunk: Buffer) => {
-    pushed.push(chunk);
-    return takes;
-  };
-  let reads: OnReadOpts | undefined;
+/** So many connections to nothing. `takes` is what their sockets say to each push. */
+function connections(count: number, to: To, takes = true): Made[] {
+  const all: Made[] = [];
   const build: Build = (options) => (_to, callback) => {
-    reads = options !== undefined && 'onread' in options ? options.onread : undefined;
+    const pushed: Buffer[] = [];
+    const socket = new Socket();
+    socket.push = (chunk: Buffer) => {
+      pushed.push(chunk);
+      return takes;
+    };
+    all.push({ socket, pushed, reads: options !== undefined && 'onread' in options ? options.onread : undefined });
     callback(null, socket);
   };
-  let given: unknown;
-  connector(build, { timeout: 1 })(to, (_error, made) => (given = made));
-  expect(given).toBe(socket);
-  return { reads, pushed };
+  const connect = connector(build, { timeout: 1 });
+  for (let i = 0; i < count; i++) {
+    let given: unknown;
+    connect(to, (_error, socket) => (given = socket));
+    expect(given).toBe(all.at(-1)?.socket);
+  }
+  return all;
+}
+
+function connected(to: To, takes = true): Made {
+  const [made] = connections(1, to, takes);
+  if (made === undefined) throw new Error('there is no connection');
+  return made;
 }
 
 /** Has `count` bytes come, of the value `mark`; says how much could have. */
@@ -65,6 +75,22 @@ describe('a connection without TLS', () => {
     const made = connected(plainly);
     for (const count of [64 * 1024, 1024 * 1024, 2_000]) come(made, count);
     expect(made.pushed.at(-1)?.buffer.byteLength).toBeLessThanOrEqual(8 * 1024);
+  });
+
+  it('shares with others over which much comes, until they end', async () => {
+    const all = connections(30, plainly);
+    const [first, second] = all;
+    if (first === undefined || second === undefined) throw new Error('there are no connections');
+    const fill = (made: Made) => come(made, 1024 * 1024).room;
+    for (const made of all.slice(0, 6)) fill(made);
+    expect(fill(first)).toBe(512 * 1024);
+    for (const made of all) fill(made);
+    expect(fill(first)).toBe(Math.floor((3 * 1024 * 1024) / 30));
+    for (const made of all.slice(2)) made.socket.destroy();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(fill(first)).toBe(1024 * 1024);
+    come(second, 10);
+    expect(fill(first)).toBe(1024 * 1024);
   });
 
   it('pauses where its reader does', () => {
