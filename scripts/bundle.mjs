@@ -30,10 +30,10 @@ export async function bundleCli() {
   const seldom = new Map();
   const plugins = [straightImports(), seldomOutside(seldom), packagesOutside(packages)];
   const rest = await build({ ...shared, entryPoints: Object.fromEntries([...lazy, ...workers()]), plugins });
-  const more = await build({ ...shared, entryPoints: { 'more-commands': join(packageFolder, 'src/more-commands.ts') }, plugins });
-  const places = await build({ ...shared, entryPoints: Object.fromEntries([...seldom].filter(([name]) => name !== 'more-commands')), plugins });
+  const more = await Promise.all(seldomCommands.map((name) => build({ ...shared, entryPoints: { [name]: join(packageFolder, `src/${name}.ts`) }, plugins })));
+  const places = await build({ ...shared, entryPoints: Object.fromEntries([...seldom].filter(([name]) => !seldomCommands.includes(name))), plugins });
   const apart = await build({ ...shared, entryPoints: Object.fromEntries(packages), plugins: [slimUndici()] });
-  const builds = [main, rest, more, places, apart];
+  const builds = [main, rest, ...more, places, apart];
   const meta = {
     inputs: Object.assign({}, ...builds.map(({ metafile }) => metafile.inputs)),
     outputs: Object.assign({}, ...builds.map(({ metafile }) => metafile.outputs)),
@@ -99,6 +99,9 @@ function lazyOutside(found) {
   };
 }
 
+/** The files of commands that few ask for, each with all that it needs. */
+const seldomCommands = ['more-commands', 'tar-commands'];
+
 /** The stores that talk to a system, by their folders. */
 const places = /[\\/]stores[\\/](registry|containerd|docker-engine|dedup)[\\/]/;
 
@@ -116,7 +119,7 @@ function seldomOutside(found) {
         const target = resolve(resolveDir, path);
         const [, place] = places.exec(target) ?? [];
         const name = place === undefined ? parse(path).name : `${place}-${parse(path).name}`;
-        if (place === undefined && name !== 'more-commands') return undefined;
+        if (place === undefined && !seldomCommands.includes(name)) return undefined;
         found.set(name, target);
         return { path: `./${name}.js`, external: true };
       });

@@ -1,5 +1,6 @@
 import type { LoadedCommand } from './command.ts';
 import type { MoreCommand } from './more-commands.ts';
+import type { TarCommand } from './tar-commands.ts';
 
 /** The command table. A file is loaded only when its command is asked for. */
 export interface CommandEntry {
@@ -14,6 +15,10 @@ function more(name: MoreCommand): CommandEntry['load'] {
   return async () => (await import('./more-commands.ts')).moreCommands[name]();
 }
 
+function ofTar(name: TarCommand): CommandEntry['load'] {
+  return async () => (await import('./tar-commands.ts')).tarCommands[name]();
+}
+
 export const commands: Readonly<Record<string, CommandEntry>> = {
   export: { describe: 'Write images into one OCI archive', load: () => import('./commands/export.ts') },
   import: { describe: 'Take the images of an archive into the local store', load: () => import('./commands/import.ts') },
@@ -26,7 +31,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   unpack: { describe: 'Write the root filesystem of an image as a directory', load: more('unpack') },
   diff: { describe: 'Show which files differ between two images', load: more('diff') },
   layers: { describe: "Show an image's layers: sizes, history, what each adds and hides", load: more('layers') },
-  pack: { describe: 'Write directories and files into a plain tar', load: more('pack') },
+  pack: { describe: 'Write directories and files into a plain tar', load: ofTar('pack') },
   cp: { describe: 'Copy files into a container, or out of one', load: more('cp') },
   images: { describe: 'List images', load: () => import('./commands/images.ts') },
   inspect: { describe: 'Show what an image is made of', load: () => import('./commands/inspect.ts') },
@@ -44,7 +49,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   logout: { describe: 'Forget the credentials for a registry', load: more('logout') },
   verify: { describe: 'Check every digest, size, reference and diffID', load: () => import('./commands/verify.ts') },
   usage: { describe: 'Show what a store takes on the disk, and what keeping files once saves', load: more('usage') },
-  'tar-split': { describe: 'Take a tar apart into metadata and payloads, and put it together again', load: more('tar-split') },
+  'tar-split': { describe: 'Take a tar apart into metadata and payloads, and put it together again', load: ofTar('tar-split') },
   serve: { describe: 'Serve archives, directories and stores as a registry', load: more('serve') },
   completion: { describe: 'Print a script that completes commands, flags and names in a shell', load: () => import('./commands/completion.ts') },
   list: { describe: 'List images', sameAs: 'images', load: () => import('./commands/images.ts') },
