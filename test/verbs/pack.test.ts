@@ -1,11 +1,11 @@
-import { appendFileSync, chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { packFiles, packTree, pieceBytes } from '@oci-tar/core';
 import type { PackOptions, PackSource, TarPiece } from '@oci-tar/core';
 import { entries } from '../../packages/core/src/tar/entries.ts';
@@ -67,6 +67,46 @@ describe('packTree', () => {
       change();
       expect(await failure(list(pieces))).toMatchObject({ code: 'SIZE_MISMATCH', details: { subject: 'file', expected: size } });
     }
+  });
+
+  // Without reading ahead: from memory, and as if every read took a second, so that the rest of a file is read ahead after all.
+  describe.each([['ahead', true, false], ['from memory', false, false], ['from a slow disk', false, true]])('reading %s', (_, readAhead, slow) => {
+    const options = { bufferSize: 65_536, readAhead };
+    const body = (size: number) => Buffer.from(Uint8Array.from({ length: size }, (_, i) => (i * 7) % 251));
+
+    beforeEach(() => {
+      let now = 0;
+      if (slow) vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000));
+    });
+    afterEach(() => vi.restoreAllMocks());
+
+    it('gives the same bytes', async () => {
+      mkdirSync(at('t'));
+      for (const size of [65_537, 262_144, 1_000_001]) {
+        writeFileSync(at('t/file'), body(size));
+        const runs = (await list(packTree(at('t'), options))).filter((piece) => piece.kind === 'data').map((piece) => piece.bytes);
+        expect(runs.length).toBe(Math.ceil(size / 65_536));
+        expect(Buffer.compare(Buffer.concat(runs), body(size))).toBe(0);
+      }
+    });
+
+    it('fails when a file grows or shrinks while it is read', async () => {
+      for (const [change, actual] of [[() => appendFileSync(at('t/file'), '+'), 1_000_001], [() => truncateSync(at('t/file'), 300_000), 300_000]] as const) {
+        write('t/file', 'x'.repeat(1_000_000));
+        const pieces = packTree(at('t'), options);
+        for (const kind of ['header', 'data', 'data']) expect((await pieces.next()).value?.kind).toBe(kind);
+        change();
+        expect(await failure(list(pieces))).toMatchObject({ code: 'SIZE_MISMATCH', details: { subject: 'file', expected: 1_000_000, actual } });
+      }
+    });
+
+    it.runIf(process.platform === 'linux')('leaves no file open that is left in the middle', async () => {
+      write('t/file', 'x'.repeat(1_000_000));
+      const open = () => readdirSync('/proc/self/fd').length;
+      const before = open();
+      for (let i = 0; i < 20; i++) for await (const piece of packTree(at('t'), options)) if (piece.kind === 'data') break;
+      expect(open()).toBeLessThan(before + 10);
+    });
   });
 
   it('gives the same bytes whoever made the files, when and in what order, if it is told owners and times', async () => {

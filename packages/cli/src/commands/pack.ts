@@ -45,6 +45,8 @@ export const command = defineCommand({
       ...times,
       ...bufferSize,
       ...xattrs,
+      // Without a compressor this thread has nothing else to do.
+      readAhead: compression.compression !== undefined,
       signal: context.signal,
       onEntry: () => (entries += 1),
       onSkip: ({ path, why }) => note(context, `left out: ${path} (${why})`),

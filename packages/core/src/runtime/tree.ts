@@ -33,6 +33,11 @@ export interface TreeOptions {
   /** Bytes that are read of a file at once, rounded down to whole blocks of 512 and up to one; 1 MiB by default. */
   readonly bufferSize?: number;
   /**
+   * Whether the next run of a file is read while the last one is worked on; true by default. False for whoever only passes the bytes
+   * on: what is in memory is then read at once, and ahead only where a disk has to be waited for.
+   */
+  readonly readAhead?: boolean;
+  /**
    * The extended attributes of what is at `path` on disk, symlinks not followed, by name. Node has no call for them, so they
    * are left out by default. `bytes` is the path where its name is not UTF-8.
    */
