@@ -27,9 +27,9 @@ export function connector(build: typeof buildConnector, options: buildConnector.
     }
     const reads = new LargeReads(busy);
     build({ ...options, onread: reads.options })(to, (...outcome) => {
-      const [, socket] = outcome;
-      // Nothing is read before the callback has been called.
-      if (socket !== null) reads.into(socket);
+      const [error, socket] = outcome;
+      // Nothing is read before the callback has been called. (Of a failure undici hands on no socket at all, whatever its types say.)
+      if (error === null && socket !== null) reads.into(socket);
       callback(...outcome);
     });
   };
