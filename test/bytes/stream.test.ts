@@ -36,6 +36,16 @@ describe('a stream', () => {
     expect(runs[0]).toBe(big);
   });
 
+  it('coalesced joins neighbours in memory without a copy', async () => {
+    const memory = new Uint8Array(100);
+    const runs: Uint8Array[] = [];
+    async function* source() {
+      for (const [start, end] of [[10, 20], [20, 50], [60, 90], [0, 30]] as const) yield memory.subarray(start, end);
+    }
+    for await (const run of coalesced(source(), 40)) runs.push(run);
+    expect(runs.map(({ buffer, byteOffset, byteLength }) => [buffer === memory.buffer, byteOffset, byteLength])).toEqual([[true, 10, 40], [false, 0, 60]]);
+  });
+
   it('stops at an abort with its reason, also while a chunk is waited for that never comes, and lets its source go', async () => {
     const controller = new AbortController();
     const reason = new Error('stop');

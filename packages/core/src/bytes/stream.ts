@@ -42,7 +42,7 @@ export async function* counted(stream: ByteStream, onBytes: (count: number) => v
   }
 }
 
-/** Joins small chunks into runs of at least `size` bytes (the last may be shorter); big ones pass as they are. */
+/** Joins small chunks into runs of at least `size` bytes (the last may be shorter); big ones pass as they are. Neighbours in memory are joined without a copy. */
 export async function* coalesced(stream: ByteStream, size: number = runSize): ByteStream {
   let small: Uint8Array[] = [];
   let held = 0;
@@ -51,14 +51,23 @@ export async function* coalesced(stream: ByteStream, size: number = runSize): By
       yield chunk;
       continue;
     }
-    small.push(chunk);
+    const before = small.at(-1);
+    if (before !== undefined && chunk.buffer === before.buffer && chunk.byteOffset === before.byteOffset + before.byteLength) {
+      small[small.length - 1] = new Uint8Array(before.buffer, before.byteOffset, before.byteLength + chunk.byteLength);
+    } else {
+      small.push(chunk);
+    }
     held += chunk.byteLength;
     if (held < size) continue;
-    yield join(small, held);
+    yield joined(small, held);
     small = [];
     held = 0;
   }
-  if (held > 0) yield join(small, held);
+  if (held > 0) yield joined(small, held);
+}
+
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : join(chunks, size);
 }
 
 /** A sink that gathers small writes into runs of `size` bytes before it passes them on. */

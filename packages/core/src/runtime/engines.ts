@@ -26,9 +26,23 @@ export interface ZstdDecoder {
   dispose(): void;
 }
 
+export interface DeflateOptions {
+  /** 1 (fastest) to 9 (smallest); the platform's own by default. */
+  readonly level?: number;
+  /** Whatever makes it smaller is worth its time. */
+  readonly smallest?: boolean;
+  /** Bytes that are left free around the deflate data, for a header and a trailer. */
+  readonly room?: Room;
+}
+
+export interface Room {
+  readonly before: number;
+  readonly after: number;
+}
+
 /** A whole buffer compressed. */
 export interface Deflated {
-  /** Deflate data (RFC 1951), without header and trailer. */
+  /** Deflate data (RFC 1951) with the room around it that was asked for, whose bytes may be anything. */
   readonly data: Uint8Array;
   /** CRC-32 of what went in. */
   readonly crc: number;

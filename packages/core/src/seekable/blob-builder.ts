@@ -94,7 +94,7 @@ export class BlobBuilder {
     const format = compressor ?? estargz(level === undefined ? {} : { level });
     const { parallelism = format.parallelism } = options;
     checkSize('parallelism', parallelism, 1, 1024);
-    this.#compressor = format.start();
+    this.#compressor = format.start({ minChunkSize });
     this.#suffix = format.suffix;
     this.#parallelism = parallelism;
     this.#signal = options.signal;

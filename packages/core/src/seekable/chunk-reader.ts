@@ -5,7 +5,7 @@ import { OciTarError } from '../errors.ts';
 import type { SeekableChunk } from './entry.ts';
 import { invalidToc } from './failures.ts';
 import type { Decompressor } from './format.ts';
-import { digestOf, verifierOf } from './verifiers.ts';
+import { digestOf, requiredDigest, verifierOf } from './verifiers.ts';
 
 /** A chunk with its content, verified where the TOC has a digest for it. */
 export interface ReadChunk {
@@ -123,5 +123,5 @@ function check(chunk: SeekableChunk, { memberLimit, unverified }: ChunkReading):
     });
   }
   // For its error, where there is no digest.
-  if (!unverified) verifierOf(chunk).dispose();
+  if (!unverified) requiredDigest(chunk);
 }

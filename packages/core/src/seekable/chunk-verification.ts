@@ -4,9 +4,10 @@ import type { DigestedPart, MemberToDigest } from '../runtime/engines.ts';
 import { checkChunks, readChunks, readMember } from './chunk-reader.ts';
 import type { ChunkReading } from './chunk-reader.ts';
 import type { SeekableChunk } from './entry.ts';
+import type { BlobParts } from './footer.ts';
 import type { Decompressor } from './format.ts';
 import { ordered } from '../runtime/ordered.ts';
-import { digestOf } from './verifiers.ts';
+import { promisedDigest } from './verifiers.ts';
 
 /** A chunk whose content is what its digest says. */
 export interface VerifiedChunk {
@@ -24,6 +25,13 @@ const largest = 8 * 1024 * 1024;
 const besides = 1024 * 1024;
 /** A thread takes 30 ms to start: less than this is read before one would have. */
 const worthThreads = 1024 * 1024;
+/** From here on the threads are worth starting before it is known what is in the layer. */
+const surelyWorthThreads = 8 * worthThreads;
+
+/** All chunks of a layer will be verified: threads for it start while its TOC is read, which takes as long. */
+export function expectChunks({ decompressor, payloadSize }: BlobParts): void {
+  if (payloadSize >= surelyWorthThreads) decompressor.expectMembers?.();
+}
 
 /** One member with all its chunks. */
 interface Member {
@@ -82,7 +90,7 @@ function isWanted({ entry }: SeekableChunk): boolean {
 }
 
 function isRight(chunk: SeekableChunk, part: DigestedPart | undefined): boolean {
-  return digestOf(chunk) === `sha256:${part?.hex}` && (!isWanted(chunk) || part?.bytes?.length === chunk.chunkSize);
+  return promisedDigest(chunk) === `sha256:${part?.hex}` && (!isWanted(chunk) || part?.bytes?.length === chunk.chunkSize);
 }
 
 function withBytes(part: DigestedPart | undefined): { readonly bytes?: Uint8Array } {
@@ -121,7 +129,7 @@ function* membersOf(chunks: readonly SeekableChunk[]): Generator<Member, void, v
     let next = at + 1;
     while (chunks[next]?.offset === first.offset) next += 1;
     const those = chunks.slice(at, next);
-    const small = first.nextOffset - first.offset <= largest && endOf(those) <= largest && those.every((chunk) => digestOf(chunk)?.startsWith('sha256:') === true);
+    const small = first.nextOffset - first.offset <= largest && endOf(those) <= largest && those.every((chunk) => promisedDigest(chunk)?.startsWith('sha256:') === true);
     yield { chunks: those, start: first.offset, end: first.nextOffset, small };
     at = next;
   }

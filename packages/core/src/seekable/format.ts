@@ -22,7 +22,13 @@ export interface Compressor {
   /** How many members are worth compressing at a time. */
   readonly parallelism: number;
   /** Begins one blob. */
-  start(): BlobCompressor;
+  start(blob?: BlobWishes): BlobCompressor;
+}
+
+/** What a compressor may go by. */
+export interface BlobWishes {
+  /** `SeekableOptions.minChunkSize`: above 0 a small blob matters more than a file alone in its member. */
+  readonly minChunkSize: number;
 }
 
 /** One blob being written. */
@@ -117,6 +123,8 @@ export interface Decompressor {
    * member is large, broken, or does not lie in them whole; `reader` finds out which. Called for several batches at a time.
    */
   digestMembers?(members: readonly MemberToDigest[]): Promise<readonly (readonly DigestedPart[] | undefined)[]>;
+  /** Called when `digestMembers` will be soon, for what takes time to start. */
+  expectMembers?(): void;
 }
 
 export interface Footer {

@@ -51,7 +51,17 @@ const firstRatio = 0.3;
 const margin = 1.25;
 
 /** Compresses a unit into members of at least `minSize` bytes, but for its last; a segment is never divided. */
-export async function compressUnit(unit: Unit, minSize: number, compressor: Pick<BlobCompressor, 'member'>): Promise<Member[]> {
+export function compressUnit(unit: Unit, minSize: number, compressor: Pick<BlobCompressor, 'member'>): Promise<Member[]> {
+  return minSize === 0 ? compressEach(unit, compressor) : compressTogether(unit, minSize, compressor);
+}
+
+/** A member for each segment. What waits to be compressed does not hold the segments: a compressor may have its own copy, and the runs that they came in are free. */
+function compressEach({ segments }: Unit, compressor: Pick<BlobCompressor, 'member'>): Promise<Member[]> {
+  const chunks = segments.map((segment) => chunksOf([segment]));
+  return Promise.all(segments.map(({ parts }) => compressor.member(parts))).then((members) => members.map((bytes, at) => ({ bytes, chunks: chunks[at] ?? [] })));
+}
+
+async function compressTogether(unit: Unit, minSize: number, compressor: Pick<BlobCompressor, 'member'>): Promise<Member[]> {
   const members: Member[] = [];
   let ratio = firstRatio;
   for (let at = 0; at < unit.segments.length; ) {

@@ -66,6 +66,11 @@ const tailSize = 64 * 1024;
  * readers would read alike; nothing vouches for that TOC before `verifyToc`. INVALID_JSON, INVALID_COMPRESSION, LIMIT_EXCEEDED.
  */
 export async function openSeekable(blob: ByteSource, options: OpenSeekableOptions = {}): Promise<SeekableLayer> {
+  return openLayer(blob, options);
+}
+
+/** The same; `onParts` hears what kind of layer it is before the TOC is read. */
+export async function openLayer(blob: ByteSource, options: OpenSeekableOptions, onParts?: (parts: BlobParts) => void): Promise<SeekableLayer> {
   const { decompressors = [], telemetry = {}, tocLimit = defaultTocLimit, signal } = options;
   signal?.throwIfAborted();
   const started = performance.now();
@@ -73,6 +78,7 @@ export async function openSeekable(blob: ByteSource, options: OpenSeekableOption
   const tail = await exactly(abortable(blob.read(tailStart), signal), blob.size - tailStart);
   telemetry.footer?.(performance.now() - started);
   const parts = readFooter(tail, blob.size, decompressors);
+  onParts?.(parts);
   const fetched = performance.now();
   const parsed = await parts.decompressor.parseToc(tocBytes(blob, parts, tail, tailStart, tocLimit, signal), { limit: tocLimit });
   telemetry.toc?.(performance.now() - fetched);
@@ -116,6 +122,7 @@ export class SeekableLayer {
   /** All content, in the order of the blob. */
   readonly chunks: readonly SeekableChunk[];
   readonly #reading: Omit<ChunkReading, 'signal'>;
+  #verifiers: ChunkVerifiers | undefined;
 
   /** See `openSeekable`. */
   constructor(blob: ByteSource, parts: BlobParts, { toc, tocDigest, otherDigests = [] }: ParsedToc, tree: LayerTree, options: OpenSeekableOptions) {
@@ -196,7 +203,7 @@ export class SeekableLayer {
 
   /** The same for a TOC that nothing vouches for; prefer `verifyToc`. */
   verifiers(): ChunkVerifiers {
-    return chunkVerifiers(this.chunks);
+    return (this.#verifiers ??= chunkVerifiers(this.chunks));
   }
 
   async *#content(chunks: readonly SeekableChunk[], start: number, end: number, { preRead, signal }: OpenFileOptions): ByteStream {

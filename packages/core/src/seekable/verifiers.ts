@@ -14,15 +14,19 @@ export interface ChunkVerifiers {
  * The digest that the TOC promises for a chunk; undefined where there is none. A file of one chunk may have it as the file's.
  */
 export function digestOf(chunk: SeekableChunk): Digest | undefined {
-  const { entry } = chunk;
-  const digest = chunk.chunkDigest ?? (entry.chunks.length === 1 ? entry.toc?.digest : undefined);
+  const digest = promisedDigest(chunk);
   return digest !== undefined && isDigest(digest) ? digest : undefined;
+}
+
+/** The same as it stands in the TOC, which may be no digest at all. */
+export function promisedDigest({ entry, chunkDigest }: SeekableChunk): string | undefined {
+  return chunkDigest ?? (entry.chunks.length === 1 ? entry.toc?.digest : undefined);
 }
 
 /** INVALID_TOC where a chunk has no digest, or one that cannot be computed here. */
 export function chunkVerifiers(chunks: readonly SeekableChunk[]): ChunkVerifiers {
   const known = new Set(chunks);
-  for (const chunk of chunks) required(chunk);
+  for (const chunk of chunks) requiredDigest(chunk);
   return {
     verifier(chunk) {
       if (!known.has(chunk)) throw invalidToc('has no such chunk: it is of another layer', chunk.entry.path);
@@ -33,10 +37,11 @@ export function chunkVerifiers(chunks: readonly SeekableChunk[]): ChunkVerifiers
 
 export function verifierOf(chunk: SeekableChunk): Verifier {
   const { entry, chunkOffset, chunkSize } = chunk;
-  return new Verifier({ digest: required(chunk), size: chunkSize }, { subject: `the chunk at byte ${chunkOffset} of ${entry.path}` });
+  return new Verifier({ digest: requiredDigest(chunk), size: chunkSize }, { subject: `the chunk at byte ${chunkOffset} of ${entry.path}` });
 }
 
-function required(chunk: SeekableChunk): Digest {
+/** INVALID_TOC where there is none, or one that cannot be computed here. */
+export function requiredDigest(chunk: SeekableChunk): Digest {
   const digest = digestOf(chunk);
   if (digest !== undefined && isComputable(digest)) return digest;
   const problem = digest === undefined ? 'no digest' : `a digest of an algorithm that cannot be checked, ${digest},`;

@@ -1,9 +1,10 @@
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import type { Digest } from '../spec/digest.ts';
+import { expectChunks } from './chunk-verification.ts';
 import { externalTocDecompressor } from './formats/external-toc.ts';
 import type { ExternalToc } from './formats/external-toc.ts';
-import { openSeekable } from './open.ts';
+import { openLayer } from './open.ts';
 import type { OpenSeekableOptions } from './open.ts';
 import { verifyTar } from './verify-tar.ts';
 import { verifyContent } from './verify.ts';
@@ -45,10 +46,8 @@ export async function verifySeekable(blob: ByteSource, options: VerifySeekableOp
   if (level < 3 && (digest !== undefined || diffID !== undefined)) {
     throw new OciTarError('INVALID_ARGUMENT', `a blob's digest and diffID are compared at level 3, not at level ${level}, which does not read all of it`);
   }
-  const layer = await openSeekable(blob, {
-    ...options,
-    decompressors: [...(options.decompressors ?? []), ...(externalToc === undefined ? [] : [externalTocDecompressor(externalToc)])],
-  });
+  const decompressors = [...(options.decompressors ?? []), ...(externalToc === undefined ? [] : [externalTocDecompressor(externalToc)])];
+  const layer = await openLayer(blob, { ...options, decompressors }, level === 2 ? expectChunks : undefined);
   if (tocDigest === undefined) layer.verifiers();
   else layer.verifyToc(tocDigest);
   const verified = { level, format: layer.parts.decompressor.name, tocDigest: layer.tocDigest };

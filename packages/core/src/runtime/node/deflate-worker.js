@@ -1,31 +1,44 @@
 // Takes deflate off the main thread: a message is a batch of jobs, whose bytes lie one behind the other in shared memory.
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { crc32, deflateRawSync } from 'node:zlib';
 
 /** Most members of seekable layers come to less than this, so that zlib needs no second buffer. */
 const outputSize = 64 * 1024;
 
-/** As in `deflate.ts`, which says why. */
-const memLevel = 6;
+/** @typedef {{ start: number, length: number, memory?: SharedArrayBuffer }} Piece `memory` where it is not in the arena. */
+/** @typedef {{ length: number, level: number, memLevels: number[], trialLevel: number, room: { before: number, after: number } }} Job */
 
-/** @typedef {{ input: Uint8Array, output: Uint8Array }} Memory */
-/** @typedef {{ lane: number, memory?: Memory, jobs: { level: number, length: number }[] }} Batch */
-
-/** @type {Map<number, Memory>} */
-const lanes = new Map();
-
-parentPort?.on('message', (/** @type {Batch} */ { lane, memory, jobs }) => {
-  if (memory !== undefined) lanes.set(lane, memory);
-  const { input, output } = lanes.get(lane) ?? { input: new Uint8Array(0), output: new Uint8Array(0) };
+parentPort?.on('message', (/** @type {{ id: number, order: Job[], input: Piece, output: Piece }} */ { id, order, ...batch }) => {
+  const input = bytesOf(batch.input);
+  const output = bytesOf(batch.output);
   let from = 0;
   let to = 0;
-  const results = jobs.map(({ level, length }) => {
+  const result = order.map(({ length, level, memLevels, trialLevel, room }) => {
     const bytes = input.subarray(from, from + length);
-    const data = deflateRawSync(bytes, { level, memLevel, chunkSize: outputSize });
-    output.set(data, to);
+    const data = deflated(bytes, level, bestOf(bytes, memLevels, trialLevel));
+    output.set(data, to + room.before);
+    const size = room.before + data.length + room.after;
     from += length;
-    to += data.length;
-    return { length: data.length, crc: crc32(bytes) };
+    to += size;
+    return { length: size, crc: crc32(bytes) };
   });
-  parentPort?.postMessage({ lane, results });
+  parentPort?.postMessage({ id, result });
 });
+
+/** Which gives the least at the trial level; of equals the first. @param {Uint8Array} bytes @param {number[]} memLevels @param {number} trialLevel */
+function bestOf(bytes, memLevels, trialLevel) {
+  const [first] = memLevels;
+  if (memLevels.length === 1) return first;
+  const sizes = memLevels.map((memLevel) => deflated(bytes, trialLevel, memLevel).length);
+  return memLevels[sizes.indexOf(Math.min(...sizes))];
+}
+
+/** @param {Uint8Array} bytes @param {number} level @param {number | undefined} memLevel */
+function deflated(bytes, level, memLevel) {
+  return deflateRawSync(bytes, { level, memLevel, chunkSize: outputSize });
+}
+
+/** @param {Piece} piece */
+function bytesOf({ start, length, memory = workerData.memory }) {
+  return new Uint8Array(memory, start, length);
+}

@@ -1,8 +1,9 @@
 // Takes verifying off the main thread: a message is a batch of small members of a seekable layer, of whose content only digests go back, and what is asked for.
 import { hash } from 'node:crypto';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { crc32, inflateRawSync } from 'node:zlib';
 
+/** @typedef {{ start: number, length: number, memory?: SharedArrayBuffer }} Piece `memory` where it is not in the arena. */
 /** @typedef {{ start: number, length: number, wanted: boolean }} Part */
 /** @typedef {{ start: number, end: number, limit: number, parts: Part[] }} Member `start` and `end` in the batch's memory, `limit` of what it decompresses to. */
 
@@ -10,12 +11,11 @@ import { crc32, inflateRawSync } from 'node:zlib';
 const leastOutput = 4 * 1024;
 const mostOutput = 9 * 1024 * 1024;
 
-parentPort?.on('message', (/** @type {{ id: number, memory: ArrayBuffer, members: Member[] }} */ { id, memory, members }) => {
-  const bytes = new Uint8Array(memory);
-  const digested = members.map((member) => digestsOf(bytes, member));
-  // The memory goes back for the next batch, so that none has to be collected on either side.
-  const wanted = digested.flatMap((parts) => (parts ?? []).flatMap((part) => (part.bytes === undefined ? [] : [part.bytes.buffer])));
-  parentPort?.postMessage({ id, memory, digested }, [memory, ...wanted]);
+parentPort?.on('message', (/** @type {{ id: number, order: Member[], input: Piece }} */ { id, order, input: { start, length, memory = workerData.memory } }) => {
+  const bytes = new Uint8Array(memory, start, length);
+  const result = order.map((member) => digestsOf(bytes, member));
+  const wanted = result.flatMap((parts) => (parts ?? []).flatMap((part) => (part.bytes === undefined ? [] : [part.bytes.buffer])));
+  parentPort?.postMessage({ id, result }, wanted);
 });
 
 /** @param {Uint8Array} bytes @param {Member} member */
@@ -23,7 +23,7 @@ function digestsOf(bytes, { start, end, limit, parts }) {
   const { output, consumed } = inflated(bytes.subarray(start, end), limit, parts);
   const trailer = start + consumed;
   if (output === undefined || trailer + 4 > end) return undefined;
-  if (crc32(output) !== new DataView(bytes.buffer, trailer, 4).getUint32(0, true)) return undefined;
+  if (crc32(output) !== new DataView(bytes.buffer, bytes.byteOffset + trailer, 4).getUint32(0, true)) return undefined;
   if (parts.some((part) => part.start + part.length > output.length)) return undefined;
   return parts.map((part) => {
     const content = output.subarray(part.start, part.start + part.length);

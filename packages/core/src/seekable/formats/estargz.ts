@@ -1,4 +1,5 @@
 import { deflateParallelism } from '#runtime/deflate';
+import { expectMembers } from '#runtime/member-digests';
 import { digestBytes } from '../../bytes/digest.ts';
 import type { ByteStream } from '../../bytes/types.ts';
 import { gzip } from '../../compression/gzip.ts';
@@ -6,7 +7,7 @@ import { invalidToc } from '../failures.ts';
 import type { Decompressor, Footer, SeekableFormat } from '../format.ts';
 import { stringifyToc } from '../toc-stringify.ts';
 import { tocDigestAnnotation, uncompressedSizeAnnotation } from '../toc.ts';
-import { checkGzipLevel, digestGzipMembers, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
+import { checkGzipLevel, digestGzipMembers, effortOf, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
 import { jsonOfGzippedTar, tocOfGzippedTar, tocTar } from './toc-tar.ts';
 
 export interface GzipFormatOptions {
@@ -31,15 +32,15 @@ export function estargz(options: GzipFormatOptions = {}): SeekableFormat {
   return {
     ...estargzDecompressor,
     parallelism: deflateParallelism,
-    start: () => ({
-      member: (parts) => gzipMember(parts, level),
+    start: (wishes) => ({
+      member: (parts) => gzipMember(parts, effortOf(level, wishes)),
       async tocAndFooter({ toc, offset, tarSize }) {
         const json = stringifyToc(toc);
         const tar = tocTar(json);
         const tocDigest = await digestBytes(json);
         const size = tar.reduce((sum, part) => sum + part.length, tarSize);
         return {
-          bytes: [await gzipMember(tar, level), estargzFooter(offset)],
+          bytes: [await gzipMember(tar, effortOf(level, wishes)), estargzFooter(offset)],
           tar,
           tocDigest,
           annotations: { [tocDigestAnnotation]: tocDigest, [uncompressedSizeAnnotation]: String(size) },
@@ -64,6 +65,7 @@ export const estargzDecompressor: Decompressor = {
   tarOfEnd: withoutPadding,
   smallMember: smallGzipMember,
   wholeMember: wholeGzipMember,
+  expectMembers,
   digestMembers: digestGzipMembers,
 };
 

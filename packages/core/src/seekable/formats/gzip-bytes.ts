@@ -5,6 +5,7 @@ import { OciTarError } from '../../errors.ts';
 import { join } from '../../bytes/source.ts';
 import type { DigestedPart, MemberToDigest } from '../../runtime/engines.ts';
 import { decodeText, encodeText } from '../../tar/text.ts';
+import type { BlobWishes } from '../format.ts';
 
 /** Bytes of a gzip header without optional fields, and of a trailer (RFC 1952, 2.3). */
 const headerSize = 10;
@@ -22,19 +23,33 @@ export function checkGzipLevel(level: number | undefined): void {
   throw new OciTarError('INVALID_ARGUMENT', `gzip has levels 1 to 9, not ${level}`);
 }
 
+/** How hard to compress. */
+export interface GzipEffort {
+  readonly level: number | undefined;
+  /** Whatever makes it smaller is worth its time. */
+  readonly smallest: boolean;
+}
+
+/** Where small files share members, and the level is the highest, the size of the blob is what matters. */
+export function effortOf(level: number | undefined, { minChunkSize }: BlobWishes = { minChunkSize: 0 }): GzipEffort {
+  return { level, smallest: level === 9 && minChunkSize > 0 };
+}
+
 /**
  * One gzip member with a header that names no time and no system, as Go writes it. zlib's own header would differ
  * from platform to platform.
  */
-export async function gzipMember(parts: readonly Uint8Array[], level: number | undefined): Promise<Uint8Array> {
-  const { data, crc } = await deflateRaw(parts, level);
-  const member = new Uint8Array(headerSize + data.length + trailerSize);
-  member.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level ?? 0] ?? 0, 255]);
-  member.set(data, headerSize);
-  const view = new DataView(member.buffer, headerSize + data.length);
-  view.setUint32(0, crc, true);
-  view.setUint32(4, parts.reduce((size, part) => (size + part.length) % 2 ** 32, 0), true);
-  return member;
+export function gzipMember(parts: readonly Uint8Array[], { level, smallest }: GzipEffort): Promise<Uint8Array> {
+  const size = parts.reduce((sum, part) => (sum + part.length) % 2 ** 32, 0);
+  // Not by `await`, which would hold the parts until they are compressed.
+  const how = { ...(level === undefined ? {} : { level }), smallest, room: { before: headerSize, after: trailerSize } };
+  return deflateRaw(parts, how).then(({ data, crc }) => {
+    data.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level ?? 0] ?? 0, 255]);
+    const trailer = new DataView(data.buffer, data.byteOffset + data.length - trailerSize);
+    trailer.setUint32(0, crc, true);
+    trailer.setUint32(4, size, true);
+    return data;
+  });
 }
 
 /** The content of a small member with a plain header, if all is well with it; see `Decompressor.smallMember`. */
