@@ -8,7 +8,7 @@ import { compressWith, ZlibRun } from './zlib-run.ts';
 const outputSize = 256 * 1024;
 /** The same when inflating: what 256 KiB of input give mostly fits into a few, which saves every second round trip to zlib's thread. */
 const inflatedSize = 512 * 1024;
-/** Takes level 4 some 10 ms: with runs of 64 KiB as they come, zlib's thread waits for the next one so often that an image takes a tenth longer to flatten. */
+/** What one run of zlib is given at a time; level 4 takes some 10 ms for it. With 64 KiB its thread waits for the next piece too often. */
 const pieceSize = 512 * 1024;
 /** A member that fits in this much output is decoded without a native stream of its own. */
 const smallMember = 256 * 1024;
