@@ -3,7 +3,7 @@ import { bytesSource, readSource } from '../bytes/source.ts';
 import type { ByteSource } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
 import type { BlobLease, BlobWriter, BlobWriterOptions, FileWriter, ImageDriver, LayoutWriters } from '../layout/driver.ts';
-import { openFile, unopenedFile } from '../runtime/node/files.ts';
+import { openFile, readSmallFile, unopenedFile } from '../runtime/node/files.ts';
 import { digestOfBlobPath } from '../spec/digest.ts';
 import { defaultLimits } from '../spec/limits.ts';
 import { writeBlob } from './directory/blob.ts';
@@ -128,6 +128,8 @@ class DirectoryDriver implements ImageDriver {
 
 /** A file as it is at one moment, all of one version. */
 async function snapshot(path: string): Promise<ByteSource> {
+  const bytes = readSmallFile(path);
+  if (bytes !== undefined) return bytesSource(bytes);
   const file = await openFile(path);
   try {
     return bytesSource(await readSource(file, snapshotLimit, path));

@@ -16,18 +16,17 @@ export const indexPath = 'index.json';
 /** Exactly the bytes that ctr writes. */
 export const layoutBytes: Uint8Array = stringifyJson({ imageLayoutVersion: '1.0.0' });
 
-/** INVALID_LAYOUT unless the medium says that it is an OCI image layout of version 1.0.0. */
-export async function checkLayout(driver: ImageDriver, limits: JsonLimits = defaultLimits): Promise<void> {
+/** Whether the medium has been made a layout at all. INVALID_LAYOUT for one of another version than 1.0.0. */
+export async function hasLayout(driver: ImageDriver, limits: JsonLimits = defaultLimits): Promise<boolean> {
   const bytes = await readFile(driver, layoutPath, limits);
-  if (bytes === undefined) {
-    throw new OciTarError('INVALID_LAYOUT', `${driver.name} is not an OCI image layout: it has no ${layoutPath} file`, { subject: driver.name });
-  }
-  parseLayout(bytes, driver.name, limits);
+  if (bytes !== undefined) parseLayout(bytes, driver.name, limits);
+  return bytes !== undefined;
 }
 
-/** Whether the medium has been made a layout at all. */
-export async function hasLayout(driver: ImageDriver): Promise<boolean> {
-  return (await readFile(driver, layoutPath, defaultLimits)) !== undefined;
+/** INVALID_LAYOUT unless the medium says that it is an OCI image layout of version 1.0.0. */
+export async function checkLayout(driver: ImageDriver, limits: JsonLimits = defaultLimits): Promise<void> {
+  if (await hasLayout(driver, limits)) return;
+  throw new OciTarError('INVALID_LAYOUT', `${driver.name} is not an OCI image layout: it has no ${layoutPath} file`, { subject: driver.name });
 }
 
 /** Checks the content of an `oci-layout` file. INVALID_LAYOUT. */
@@ -68,13 +67,13 @@ export async function writeIndex(driver: ImageDriver, entries: readonly Descript
 
 /** Makes the medium an empty layout where it is none yet. INVALID_LAYOUT, before anything is written, for one of another version. */
 export async function initLayout(driver: ImageDriver): Promise<void> {
-  if (await hasLayout(driver)) await checkLayout(driver);
+  const isLayout = await hasLayout(driver);
   await driver.init();
   await driver.exclusive(async () => {
     if ((await readFile(driver, indexPath, defaultLimits)) === undefined) await writeIndex(driver, []);
   });
   // Last: it says that this is a layout, and one without index.json is broken, which a process killed in between would leave.
-  if ((await readFile(driver, layoutPath, defaultLimits)) === undefined) await writeFile(driver, layoutPath, layoutBytes);
+  if (!isLayout && !(await hasLayout(driver))) await writeFile(driver, layoutPath, layoutBytes);
 }
 
 export async function writeFile(driver: ImageDriver, path: string, bytes: Uint8Array, mode?: number): Promise<void> {

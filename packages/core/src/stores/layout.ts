@@ -113,8 +113,8 @@ class LayoutStore implements ImageStore {
   }
 
   async #entries(): Promise<readonly Descriptor[]> {
-    if (this.#mayBeNew && !(await hasLayout(this.#driver))) return [];
-    await checkLayout(this.#driver);
+    if (!this.#mayBeNew) await checkLayout(this.#driver);
+    else if (!(await hasLayout(this.#driver))) return [];
     return (await readIndex(this.#driver)).manifests;
   }
 

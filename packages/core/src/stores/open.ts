@@ -2,6 +2,7 @@ import { OciTarError } from '../errors.ts';
 import type { ImageStore } from '../image/store.ts';
 import type { ArchiveTargetOptions, OpenArchiveOptions } from './archive.ts';
 import type { ContainerdOptions } from './containerd/store.ts';
+import { isDedupDirectory } from './dedup/marker.ts';
 import type { OpenDirOptions } from './dir.ts';
 import type { DockerEngineOptions } from './docker-engine/options.ts';
 import type { DockerEngineStore } from './docker-engine/store.ts';
@@ -51,7 +52,7 @@ export async function openTarget(location: Location, options: OpenOptions & Arch
 
 /** An OCI image layout directory, deduplicated or not; names are spelled as they are given. */
 export async function openDirectory(path: string, options: LayoutStoreOptions = {}): Promise<ImageStore> {
-  if ((await import('./dedup/marker.ts')).isDedupDirectory(path)) return openDedup(path, options);
+  if (isDedupDirectory(path)) return openDedup(path, options);
   const { directoryDriver } = await import('../drivers/directory.ts');
   return layoutStore(directoryDriver(path), { name: path, ...options });
 }

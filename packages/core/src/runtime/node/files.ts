@@ -60,24 +60,38 @@ export function unopenedFile(path: string, size: number): ByteSource {
  */
 const smallFile = 64 * 1024;
 
+/** All of a regular file as it is now, if it is a small one; `undefined` if not. Errors as in `openFile`. */
+export function readSmallFile(path: string): Uint8Array | undefined {
+  return withFile(path, (file, size) => (size <= smallFile ? readFully(file, path, 0, size) : undefined));
+}
+
 function readSmall(path: string, start: number, end: number): Uint8Array {
+  return withFile(path, (file) => readFully(file, path, start, end));
+}
+
+function withFile<T>(path: string, use: (file: number, size: number) => T): T {
   let file: number | undefined;
   try {
     file = openSync(path, openFlags);
-    if (!fstatSync(file).isFile()) throw notRegular(path, 'not a regular file');
-    const buffer = Buffer.allocUnsafe(end - start);
-    let filled = 0;
-    while (filled < buffer.byteLength) {
-      const count = readSync(file, buffer, filled, buffer.byteLength - filled, start + filled);
-      if (count === 0) throw becameShorter(path, end, start + filled);
-      filled += count;
-    }
-    return buffer;
+    const stats = fstatSync(file);
+    if (!stats.isFile()) throw notRegular(path, 'not a regular file');
+    return use(file, stats.size);
   } catch (error) {
     throw mapErrno(error, path);
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+function readFully(file: number, path: string, start: number, end: number): Uint8Array {
+  const buffer = Buffer.allocUnsafe(end - start);
+  let filled = 0;
+  while (filled < buffer.byteLength) {
+    const count = readSync(file, buffer, filled, buffer.byteLength - filled, start + filled);
+    if (count === 0) throw becameShorter(path, end, start + filled);
+    filled += count;
+  }
+  return buffer;
 }
 
 /** What a path leads to, links followed. NOT_FOUND, FORBIDDEN. */
