@@ -9,6 +9,7 @@ import { storePath } from '../../packages/cli/src/store-path.ts';
 import { formatSize, shown, styler, table } from '../../packages/cli/src/style.ts';
 import { editDistance, nearest } from '../../packages/cli/src/suggest.ts';
 import textWidth from '../../packages/cli/src/text-width.ts';
+import { userFolders } from '../../packages/cli/src/user-folders.ts';
 import { commandWords, createdSeconds, portOf } from '../../packages/cli/src/values.ts';
 import fc from '../support/fast-check.ts';
 
@@ -23,6 +24,17 @@ describe('the directory of the store', () => {
     [undefined, { LOCALAPPDATA: '/local', HOME: '/h' }, 'win32', '/local/oci-tar/store'],
   ] as const)('given %j in %j on %s is %s', (given, env, platform, expected) => {
     expect(storePath(given, env, platform)).toBe(expected);
+  });
+});
+
+describe('the folder for what can be made again', () => {
+  it.each([
+    [{ XDG_CACHE_HOME: '/xdg' }, 'linux', '/xdg/oci-tar'],
+    [{ XDG_CACHE_HOME: 'relative', HOME: '/h' }, 'linux', '/h/.cache/oci-tar'],
+    [{ HOME: '/h' }, 'darwin', '/h/Library/Caches/oci-tar'],
+    [{ LOCALAPPDATA: '/local', HOME: '/h' }, 'win32', '/local/oci-tar/cache'],
+  ] as const)('in %j on %s is %s', (env, platform, expected) => {
+    expect(userFolders(env, platform).cache).toBe(expected);
   });
 });
 

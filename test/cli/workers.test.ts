@@ -39,7 +39,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 function estargz(kind: 'whole' | 'without', ...args: readonly string[]) {
   writeFileSync(log, '');
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--require', join(home, 'spy.cjs'), join(home, kind, 'main.js'), 'estargz', ...args], { cwd: home, encoding: 'utf8', env: { PATH: process.env['PATH'] } });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--require', join(home, 'spy.cjs'), join(home, kind, 'main.js'), 'estargz', ...args], { cwd: home, encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: home } });
   return { status, stdout, stderr, threads: new Set(readFileSync(log, 'utf8').split('\n').filter(Boolean)) };
 }
 

@@ -1,12 +1,9 @@
 import { processIo } from './process-io.ts';
 import { run } from './run.ts';
 import { dieBy, onSignals } from './signals.ts';
-import { preferSmallHeap } from './small-heap.ts';
 
 /** The command line as a process: its streams, its signals, its exit status. */
 export async function program(args: readonly string[], version: string): Promise<void> {
-  // Not beside a registry, whose bytes come in small pieces: collecting these takes 0.3 s of a pull of 450 MB then.
-  if (!args.some((arg) => arg.startsWith('docker://'))) preferSmallHeap();
   const controller = new AbortController();
   const signals = onSignals(controller, (text) => void process.stderr.write(text));
   const status = await run(args, processIo(controller.signal, version));

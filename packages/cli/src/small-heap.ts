@@ -1,5 +1,3 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-
 /** Where a small heap is worth its time: the import of 100,000 blobs stays below, a TOC of 400,000 entries does not. */
 const smallHeap = 160 * 1024 * 1024;
 const interval = 200;
@@ -10,6 +8,8 @@ const interval = 200;
  * 400,000 files so took more than eight minutes to build instead of 20 s, and more memory.
  */
 export function preferSmallHeap(): void {
+  // Not imported: `--version` does without.
+  const { getHeapStatistics, setFlagsFromString } = process.getBuiltinModule('node:v8');
   setFlagsFromString('--optimize-for-size');
   const timer = setInterval(() => {
     if (getHeapStatistics().used_heap_size <= smallHeap) return;
