@@ -252,14 +252,16 @@ describe('a write that does not end well', () => {
     expect(fake.leases.size).toBe(0);
   });
 
-  it('as the namespace is none: one with a dot is not made by the way, any other is', async () => {
+  it('as the namespace is none: one with a dot is not made by the way, any other is, and that of Kubernetes', async () => {
     const { source } = await localImage('docker.io/library/hello:1');
-    const dotted = await fakeContainerd({ namespace: 'k8s.io' });
+    const dotted = await fakeContainerd({ namespace: 'my.team' });
     expect(await failureOf(copyImage({ source, target: dotted.store, reference: 'hello:1' }))).toMatchObject({ code: 'NOT_FOUND', details: { side: 'target' } });
-    dotted.fake.namespaces.add('k8s.io');
+    dotted.fake.namespaces.add('my.team');
     await copyImage({ source, target: dotted.store, reference: 'hello:1' });
-    const plain = await fakeContainerd({ namespace: 'mine' });
-    await copyImage({ source, target: plain.store, reference: 'hello:1' });
-    expect(plain.fake.namespaces).toContain('mine');
+    for (const namespace of ['mine', 'k8s.io']) {
+      const { fake, store } = await fakeContainerd({ namespace });
+      await copyImage({ source, target: store, reference: 'hello:1' });
+      expect(fake.namespaces).toContain(namespace);
+    }
   });
 });

@@ -6,7 +6,7 @@ export function isNamespaceName(text: string): boolean {
 }
 
 /** What nobody would take for the beginning of an image's name: where ctr works by default, and Kubernetes. */
-const knownNamespaces: ReadonlySet<string> = new Set(['default', 'k8s.io']);
+export const knownNamespaces: ReadonlySet<string> = new Set(['default', 'k8s.io']);
 
 /**
  * Reads what follows `containerd:`. Nothing is the namespace of CONTAINERD_NAMESPACE, `NAMESPACE/` another one. Before a name a

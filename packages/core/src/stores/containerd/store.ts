@@ -17,6 +17,7 @@ import { allBlobs, blobInfo, blobSource, deleteBlob } from './content.ts';
 import { engineError } from './failure.ts';
 import { createNamespace, deleteImage, entryOf, getImage, listImages, namedImage, namespaces } from './image.ts';
 import { referrersIn } from './labels.ts';
+import { knownNamespaces } from './location.ts';
 import { versionAnswer } from './messages.ts';
 import { readReferrer } from './referrer.ts';
 import { containerdSession } from './session.ts';
@@ -126,7 +127,7 @@ class Store implements ContainerdStore {
     const either = signals.length < 2 ? signals[0] : AbortSignal.any(signals);
     if (!(await namespaces(this.#connection, { signal: either })).includes(this.namespace)) {
       // A name such as ghcr.io is likelier the host of an image than a namespace that should be made.
-      if (this.namespace.includes('.')) throw this.#noNamespace('target');
+      if (this.namespace.includes('.') && !knownNamespaces.has(this.namespace)) throw this.#noNamespace('target');
       await createNamespace(this.#connection, this.namespace, { signal: either });
     }
     return containerdSession(this.#connection, this, this.#options, either);
