@@ -2,7 +2,7 @@ import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { credentialStore } from '../../packages/core/src/stores/registry/credentials.ts';
+import { credentialPaths, credentialStore } from '../../packages/core/src/stores/registry/credentials.ts';
 
 const auth = (user: string, password: string) => ({ auth: Buffer.from(`${user}:${password}`).toString('base64') });
 const password = (username: string, secret: string) => ({ kind: 'password', username, password: secret });
@@ -67,6 +67,12 @@ describe('credentials for a registry', () => {
     const alone = credentialStore({ env: { ...moved, REGISTRY_AUTH_FILE: join(home, 'alone.json') } });
     expect(await alone.find('c.example')).toEqual(password('alone', '1'));
     expect(await alone.find('a.example')).toBeUndefined();
+  });
+
+  it("are read where podman keeps root's, and those of whoever has no session", ({ skip }) => {
+    skip(process.getuid === undefined, 'there are no user IDs here');
+    expect(credentialPaths(env)[1]).toBe(`/run/containers/${process.getuid?.()}/auth.json`);
+    expect(credentialPaths({ ...env, XDG_RUNTIME_DIR: '/run/user/7' })[1]).toBe('/run/user/7/containers/auth.json');
   });
 
   it('are found under the names that old versions of docker wrote', async () => {

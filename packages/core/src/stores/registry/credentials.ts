@@ -34,7 +34,7 @@ const hubNames = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
 /**
  * The credentials that docker and podman know: `REGISTRY_AUTH_FILE` alone where it is set, else docker's `config.json`
- * (`DOCKER_CONFIG`, `~/.docker`), then podman's `auth.json` (`XDG_RUNTIME_DIR`, `~/.config`).
+ * (`DOCKER_CONFIG`, `~/.docker`), then podman's `auth.json` (`XDG_RUNTIME_DIR`, else `/run/containers/<uid>`; `~/.config`).
  */
 export function credentialStore(options: CredentialOptions = {}): CredentialStore {
   const { env = process.env } = options;
@@ -80,14 +80,16 @@ export function credentialStore(options: CredentialOptions = {}): CredentialStor
   };
 }
 
-function credentialPaths(env: NodeJS.ProcessEnv): readonly string[] {
+/** The files that are read, in their order; what is saved goes into the first. */
+export function credentialPaths(env: NodeJS.ProcessEnv): readonly string[] {
   const alone = env['REGISTRY_AUTH_FILE'];
   if (alone) return [alone];
   const home = env['HOME'] || homedir();
   const runtime = env['XDG_RUNTIME_DIR'];
   return [
     join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
-    ...(runtime ? [join(runtime, 'containers', 'auth.json')] : []),
+    // Where podman writes for root, and wherever else there is no session.
+    runtime ? join(runtime, 'containers', 'auth.json') : `/run/containers/${process.getuid?.() ?? 0}/auth.json`,
     join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers', 'auth.json'),
   ];
 }
