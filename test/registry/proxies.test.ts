@@ -61,6 +61,40 @@ describe('a proxy', () => {
     expect(proxyFor(new URL(url), proxiesIn(env))).toBe(proxy);
   });
 
+  it.each([
+    ['a.example', '*'],
+    ['a.example', 'b.example, *'],
+    ['a.example', 'A.Example'],
+    ['a.example', 'example'],
+    ['a.example', '.example'],
+    ['a.example', '*.example'],
+    ['a.example:5000', 'a.example:5000'],
+    ['a.example', 'a.example:443'],
+    ['10.1.2.3:5000', '10.1.2.3'],
+    ['10.1.2.3', '192.168.0.0/16,10.0.0.0/8'],
+    ['[fd00::1]:5000', '[fd00::1]:5000'],
+    ['[fd00::1]', 'fd00::1'],
+    ['[fd00::1]', 'fd00::/8'],
+  ])('does not stand before %s where NO_PROXY is %s', (host, except) => {
+    expect(proxyFor(new URL(`https://${host}/v2/`), proxiesIn({ HTTPS_PROXY: 'proxy:1', NO_PROXY: except }))).toBeUndefined();
+  });
+
+  it.each([
+    ['a.example', ''],
+    ['a.example', ' ,.,*.'],
+    ['ba.example', 'a.example'],
+    ['a.example', 'a.example.com'],
+    ['a.example', 'a.example:5000'],
+    ['a.example', '0.0.0.0/0'],
+    ['11.0.0.1', '10.0.0.0/8'],
+    ['11.10.0.0', '10.0.0.0'],
+    ['10.0.0.1', '10.0.0.0/33'],
+    ['10.0.0.1', '10.0.0.0/x'],
+    ['10.0.0.1', '::/0'],
+  ])('stands before %s where NO_PROXY is %j', (host, except) => {
+    expect(proxyFor(new URL(`https://${host}/v2/`), proxiesIn({ HTTPS_PROXY: 'proxy:1', NO_PROXY: except }))).toBe('http://proxy:1/');
+  });
+
   it('is not asked for what NO_PROXY lists', () =>
     withRegistry({}, (server) =>
       withProxy(server.host, async (proxy, asked) => {

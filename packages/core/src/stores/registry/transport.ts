@@ -119,8 +119,8 @@ export class Transport {
     // Where a registry sends us on to somebody else, its own authorities and our certificate are of no concern.
     const connect = own ? { ...patience, ...(tls.ca.length === 0 ? {} : { ca: [...(await systemAuthorities()), ...tls.ca] }), ...tls.client, rejectUnauthorized: verifyTls } : { ...patience, rejectUnauthorized: true };
     if (proxy === undefined) return new Agent({ ...common, connect: connector(buildConnector, connect) });
-    // Proxies are asked for a tunnel to TLS alone: many allow no other.
-    return new EnvHttpProxyAgent({ ...common, httpProxy: proxy, httpsProxy: proxy, noProxy: this.#proxies?.except ?? '', proxyTunnel: false, connect, requestTls: connect });
+    // Proxies are asked for a tunnel to TLS alone: many allow no other. What goes without one has been told apart before.
+    return new EnvHttpProxyAgent({ ...common, httpProxy: proxy, httpsProxy: proxy, noProxy: '', proxyTunnel: false, connect, requestTls: connect });
   }
 }
 
