@@ -8,10 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isLoopback } from '../../packages/core/src/stores/registry/endpoint.ts';
+import { endpointsOf } from '../../packages/core/src/stores/registry/hosts.ts';
+import { pingRegistry, registryStore } from '../../packages/core/src/stores/registry/store.ts';
 import { has } from '../interop/peers/tool.ts';
 import { fail } from '../support/registry-server.ts';
 import type { RegistryServer } from '../support/registry-server.ts';
-import { imageName, keeping, pull, push, pushed, withRegistry } from './support.ts';
+import { imageName, keeping, plain, pull, push, pushed, withRegistry } from './support.ts';
 import { addImages, memoryStore } from '../support/images.ts';
 
 let directory: string;
@@ -211,6 +213,62 @@ describe('hosts.toml', () => {
         expect(headers).toEqual([]);
       });
     }));
+
+  it('of a mirror that may not resolve does not let it say what a tag means', () =>
+    withRegistry({}, async (mirror) => {
+      await pushed(mirror);
+      await withRegistry({}, async (server) => {
+        const folder = hostsDir(server.host, `server = "http://${server.host}"\n[host."http://${mirror.host}"]\ncapabilities = ["pull"]\n`);
+        await expect(pull(`${server.host}/team/app:1`, { hostsDir: folder })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+        expect(mirror.seen).toEqual([]);
+      });
+    }));
+
+  it('of a mirror that knows no referrers has the registry asked for them', () =>
+    withRegistry({}, async (server) => {
+      const { source, name } = await pushed(server);
+      await withRegistry({ referrers: false }, async (mirror) => {
+        await push(source, `${mirror.host}/team/app:1`);
+        const hosts = hostsDir(server.host, `server = "http://${server.host}"\n[host."http://${mirror.host}"]\n`);
+        const store = registryStore(name, { ...plain, hostsDir: hosts });
+        const { descriptor } = await store.resolve(name);
+        for await (const _referrer of store.referrers?.(descriptor) ?? []) break;
+        await store.close();
+        expect(server.count(/^GET .*\/referrers\//)).toBe(1);
+      });
+    }));
+
+  it('of mirrors after the registry itself does not have them shown what is tried in a login', () =>
+    withRegistry({}, (mirror) =>
+      withRegistry({}, async (server) => {
+        const folder = hostsDir(server.host, `server = "http://${server.host}"\n[host."http://${server.host}"]\n[host."http://${mirror.host}"]\n`);
+        await pingRegistry(server.host, { ...plain, hostsDir: folder });
+        expect([server.seen, mirror.seen]).toEqual([['GET /v2/'], []]);
+      }),
+    ));
+
+  it.each([
+    ['"both.pem"'],
+    ['["both.pem", "other.pem"]'],
+    ['["cert.pem", "key.pem"]'],
+    ['[["cert.pem", "key.pem"], ["other.pem", ""]]'],
+    ['[["both.pem", ""]]'],
+  ])("of a client's certificate may say client = %s", (client) => {
+    const files = { 'cert.pem': '-----BEGIN CERTIFICATE-----\n', 'key.pem': '-----BEGIN PRIVATE KEY-----\n', 'other.pem': '-----BEGIN EC PRIVATE KEY-----\nother' };
+    const folder = hostsDir('registry.example', `[host."https://mirror.example"]\nclient = ${client}\n`);
+    for (const [name, text] of Object.entries({ ...files, 'both.pem': files['cert.pem'] + files['key.pem'] })) writeFileSync(join(folder, 'registry.example', name), text);
+    return expect(endpointsOf('registry.example', { ...plain, hostsDir: folder })).resolves.toMatchObject([
+      { tls: { client: { cert: expect.stringContaining('BEGIN CERTIFICATE') as string, key: expect.stringMatching(/BEGIN PRIVATE KEY-----\n$/) as string } } },
+      { tls: { ca: [] } },
+    ]);
+  });
+
+  it('may be missing: authorities that lie in its place count', async () => {
+    const folder = mkdtempSync(join(directory, 'hosts-'));
+    mkdirSync(join(folder, 'registry.example'));
+    writeFileSync(join(folder, 'registry.example', 'ca.crt'), '-----BEGIN CERTIFICATE-----\n');
+    expect(await endpointsOf('registry.example', { ...plain, hostsDir: folder })).toMatchObject([{ tls: { ca: ['-----BEGIN CERTIFICATE-----\n'] } }]);
+  });
 
   it.each([
     ['= nothing', 'INVALID_ARGUMENT'],

@@ -15,12 +15,13 @@ export interface TlsFiles {
 
 /** The folders in which docker, podman and containerd look for the certificates of a registry. */
 const folders = ['/etc/containers/certs.d', '/etc/docker/certs.d'];
+const containerdFolder = '/etc/containerd/certs.d';
 
 /** What is to be trusted of a registry, and shown to it. */
 export async function certificatesFor(registry: string, options: RegistryOptions): Promise<TlsFiles> {
   const found: TlsFiles[] = [];
   if (options.caFile !== undefined) found.push({ ca: [await pem(options.caFile)] });
-  const places = options.certDir === undefined ? folders.map((folder) => join(folder, serverOf(registry))) : [options.certDir];
+  const places = options.certDir === undefined ? [...folders, options.hostsDir ?? containerdFolder].map((folder) => join(folder, serverOf(registry))) : [options.certDir];
   for (const place of places) found.push(await filesIn(place, options.certDir !== undefined));
   const client = found.find((files) => files.client !== undefined)?.client;
   return { ca: found.flatMap(({ ca }) => ca), ...(client === undefined ? {} : { client }) };

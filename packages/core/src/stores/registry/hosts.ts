@@ -77,7 +77,7 @@ async function endpointFrom(address: string, table: Table, path: string, own: En
   const full = /^https?:\/\//.test(address) ? address : `${isLoopback(address.split('/', 1)[0] ?? '') ? 'http' : 'https'}://${address}`;
   const base = urlOf(full, path);
   if (table['override_path'] !== true) base.pathname = `${base.pathname.replace(/\/(?:v2\/?)?$/, '')}/v2`;
-  const same = base.origin === own.base.origin;
+  const same = base.host === own.base.host;
   const ca = await filesOf(table['ca'], path);
   const client = await clientOf(table['client'], path);
   const tls: TlsFiles = { ca: [...(same ? own.tls.ca : []), ...ca], ...(client === undefined ? (same ? clientIn(own.tls) : {}) : { client }) };
@@ -105,11 +105,13 @@ async function filesOf(value: unknown, path: string): Promise<readonly string[]>
   return Promise.all(names.map((name) => pem(join(name.startsWith('/') ? '' : join(path, '..'), name))));
 }
 
-/** `"file"` with both in it, or `["cert", "key"]`, or a list of these. */
+/** `"file"` with both in it, `["file", …]`, or pairs `[["cert", "key"], …]`; of several the first. A second file is a key where the first has none. */
 async function clientOf(value: unknown, path: string): Promise<TlsFiles['client']> {
   const first: unknown = Array.isArray(value) && Array.isArray(value[0]) ? value[0] : value;
-  const [cert, key] = await filesOf(first, path);
-  return cert === undefined ? undefined : { cert, key: key ?? cert };
+  // containerd takes "" for the key of a file with both in it.
+  const [cert, key] = await filesOf(Array.isArray(first) ? first.filter((name) => name !== '') : first, path);
+  if (cert === undefined) return undefined;
+  return { cert, key: key === undefined || cert.includes(' PRIVATE KEY-----') ? cert : key };
 }
 
 function isTable(value: unknown): value is Table {

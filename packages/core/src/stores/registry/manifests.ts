@@ -33,7 +33,8 @@ export async function resolveManifest(repository: Repository, reference: string,
 /** A manifest whole. DIGEST_MISMATCH where it is not what was asked for or what the registry calls it, LIMIT_EXCEEDED. */
 export async function fetchManifest(repository: Repository, reference: string, options: RegistryOptions): Promise<ManifestBytes> {
   const { manifestLimit = defaultLimits.bytes } = options;
-  const answer = await repository.read('pull', { method: 'GET', path: `manifests/${reference}`, headers: { accept: accepted } });
+  // Which manifest a tag means is for those alone to say that may resolve it.
+  const answer = await repository.read(isDigest(reference) ? 'pull' : 'resolve', { method: 'GET', path: `manifests/${reference}`, headers: { accept: accepted } });
   const mediaType = typeOf(answer);
   const announced = Number(answer.header('content-length') ?? 0);
   if (announced > manifestLimit) {

@@ -25,6 +25,12 @@ export class RegistryHosts {
     return this.#clients;
   }
 
+  /** The one that is the registry itself; its mirrors have credentials of their own, and other repositories. */
+  async own(): Promise<RegistryClient | undefined> {
+    const clients = await this.clients();
+    return clients.find(({ endpoint }) => endpoint.mirrorOf === undefined) ?? clients.at(-1);
+  }
+
   async close(): Promise<void> {
     for (const client of (await this.#clients?.catch(() => [])) ?? []) await client.close();
   }
@@ -50,11 +56,13 @@ export class Repository {
   /** A reading request, asked of one endpoint after the other until one can answer; the last one's error is thrown. */
   async read(kind: 'resolve' | 'pull', request: Omit<RegistryRequest, 'scopes' | 'repository'>): Promise<HttpAnswer> {
     let failure: unknown;
-    for (const client of await this.#hosts.clients()) {
-      const { endpoint } = client;
-      if (kind === 'resolve' ? !endpoint.canResolve : !endpoint.canPull) continue;
+    const able = (await this.#hosts.clients()).filter(({ endpoint }) => (kind === 'resolve' ? endpoint.canResolve : endpoint.canPull));
+    for (const client of able) {
+      const { mirrorOf } = client.endpoint;
+      // That one does not have it says nothing while there is another to ask.
+      const { expect = [] } = client === able.at(-1) ? request : {};
       try {
-        return await client.request({ ...request, path: this.#path(request.path, endpoint.mirrorOf), scopes: this.scopes('pull'), repository: this.path, ...(endpoint.mirrorOf === undefined ? {} : { retries: 1 }) });
+        return await client.request({ ...request, expect, path: this.#path(request.path, mirrorOf), scopes: this.scopes('pull'), repository: this.path, ...(mirrorOf === undefined ? {} : { retries: 1 }) });
       } catch (error) {
         if (!isOtherwhere(error)) throw error;
         failure = error;

@@ -91,7 +91,7 @@ export async function* listTags(repository: string, options: RegistryOptions = {
 export async function* listRepositories(registry: string, options: RegistryOptions = {}): AsyncGenerator<string, void, void> {
   const hosts = new RegistryHosts(registry, options);
   try {
-    const client = (await hosts.clients()).at(-1);
+    const client = await hosts.own();
     if (client !== undefined) yield* textsOf((request) => client.request({ ...request, scopes: ['registry:catalog:*'] }), '_catalog', 'repositories');
   } finally {
     await hosts.close();
@@ -102,7 +102,7 @@ export async function* listRepositories(registry: string, options: RegistryOptio
 export async function pingRegistry(registry: string, options: RegistryOptions = {}): Promise<void> {
   const hosts = new RegistryHosts(registry, options);
   try {
-    const client = (await hosts.clients()).at(-1);
+    const client = await hosts.own();
     await (await client?.request({ method: 'GET', path: '', scopes: [] }))?.discard();
   } finally {
     await hosts.close();
