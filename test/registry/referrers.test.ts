@@ -5,6 +5,7 @@ import { registryStore } from '../../packages/core/src/stores/registry/store.ts'
 import { addImages, memoryStore } from '../support/images.ts';
 import { addCosign, addReferrer, sbomType, signatureType } from '../support/referrers.ts';
 import type { RegistryServer } from '../support/registry-server.ts';
+import { send } from '../support/registry-server.ts';
 import { imageName, plain, withRegistry } from './support.ts';
 
 async function signed(): Promise<{ readonly source: ImageStore; readonly subject: Descriptor }> {
@@ -49,6 +50,35 @@ describe('referrers', () => {
       const before = server.tags.get(tag);
       await push(source, server);
       expect(server.tags.get(tag)).toBe(before);
+    }));
+
+  it('that are removed go off the list under that tag, and the others stay', () =>
+    withRegistry({ referrers: false }, async (server) => {
+      const { source, subject } = await signed();
+      await push(source, server);
+      const store = registryStore(`${server.host}/team/app`, plain);
+      for await (const { digest, artifactType } of store.referrers?.(subject) ?? []) if (artifactType === sbomType) await store.remove?.(digest);
+      await store.close();
+      expect(await found(server, subject)).toEqual([signatureType]);
+    }));
+
+  it('that are removed are left to a registry that keeps track of them', () =>
+    withRegistry({}, async (server) => {
+      const { source, subject } = await signed();
+      await push(source, server);
+      const store = registryStore(`${server.host}/team/app`, plain);
+      server.seen.length = 0;
+      for await (const { digest } of store.referrers?.(subject) ?? []) await store.remove?.(digest);
+      await store.close();
+      expect(server.count(/^PUT /)).toBe(0);
+      expect(await found(server, subject)).toEqual([]);
+    }));
+
+  it('are looked for under the tag where the API answers with a page for people', () =>
+    withRegistry({ referrers: false, intercept: ({ url = '' }, response) => url.includes('/referrers/') && send(response, 200, { 'content-type': 'text/html' }, '<html>') === undefined }, async (server) => {
+      const { source, subject } = await signed();
+      await push(source, server);
+      expect(await found(server, subject)).toEqual([sbomType, signatureType].sort());
     }));
 
   it("of cosign's kind are found under their tags", () =>

@@ -12,21 +12,29 @@ const mostPages = 10_000;
 
 export type Ask = (request: Pick<RegistryRequest, 'method' | 'path' | 'headers' | 'expect'>) => Promise<HttpAnswer>;
 
+export interface PageOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly expect?: readonly number[];
+  /** What the first page has to call itself. */
+  readonly mediaType?: string;
+}
+
 /**
  * The documents of a list that comes in pages (distribution-spec, `Link: <…>; rel="next"`). Nothing where the first page is a 404
- * that is expected. REGISTRY for a registry that leads in a circle or to another host.
+ * that is expected, or of another type. REGISTRY for a registry that leads in a circle or to another host.
  */
-export async function* pagesOf(ask: Ask, path: string, options: { readonly headers?: Readonly<Record<string, string>>; readonly expect?: readonly number[] } = {}): AsyncGenerator<{ readonly document: JsonObject; readonly answer: HttpAnswer }, void, void> {
+export async function* pagesOf(ask: Ask, path: string, { mediaType = '', ...options }: PageOptions = {}): AsyncGenerator<JsonObject, void, void> {
   const seen = new Set<string>();
   let next: string | URL = path;
   for (;;) {
     const answer: HttpAnswer = await ask({ method: 'GET', path: next, ...options });
-    if (answer.status >= 300) {
+    const isOther = seen.size === 0 && !(answer.header('content-type') ?? '').startsWith(mediaType);
+    if (answer.status >= 300 || isOther) {
       await answer.discard();
       return;
     }
     const bytes = await collect(answer.body, pageLimit, answer.url.pathname);
-    yield { document: parseRaw(bytes, { subject: answer.url.pathname, limits: { bytes: pageLimit, depth: 16 } }), answer };
+    yield parseRaw(bytes, { subject: answer.url.pathname, limits: { bytes: pageLimit, depth: 16 } });
     const link = nextLink(answer);
     if (link === undefined) return;
     if (link.origin !== answer.url.origin || seen.has(link.href) || seen.size >= mostPages) {
@@ -39,7 +47,7 @@ export async function* pagesOf(ask: Ask, path: string, options: { readonly heade
 
 /** The texts in a field of all pages. */
 export async function* textsOf(ask: Ask, path: string, field: string): AsyncGenerator<string, void, void> {
-  for await (const { document } of pagesOf(ask, path)) {
+  for await (const document of pagesOf(ask, path)) {
     const values = document[field];
     if (!Array.isArray(values)) continue;
     for (const value of values) if (typeof value === 'string') yield value;

@@ -1,7 +1,8 @@
-import { asReferrer } from '../../image/referrers.ts';
+import { asReferrer, subjectOf } from '../../image/referrers.ts';
 import { OciTarError, isOciTarError } from '../../errors.ts';
 import { annotationKeys } from '../../spec/annotation.ts';
 import type { Descriptor } from '../../spec/descriptor.ts';
+import type { Digest } from '../../spec/digest.ts';
 import { parseDocument } from '../../spec/document.ts';
 import { parseIndex } from '../../spec/image-index.ts';
 import type { ImageIndex } from '../../spec/image-index.ts';
@@ -46,8 +47,7 @@ async function listedByApi(repository: Repository, { digest }: Descriptor): Prom
   let known = false;
   const ask = (request: Parameters<Repository['read']>[1]) => repository.read('pull', request);
   // Registries without it answer 404, some 400 or 405; an artifact registry of old says 200 to a page for people.
-  for await (const { document, answer } of pagesOf(ask, `referrers/${digest}`, { headers: { accept: mediaTypes.index }, expect: [400, 404, 405] })) {
-    if (!answer.header('content-type')?.startsWith(mediaTypes.index)) return undefined;
+  for await (const document of pagesOf(ask, `referrers/${digest}`, { headers: { accept: mediaTypes.index }, expect: [400, 404, 405], mediaType: mediaTypes.index })) {
     known = true;
     found.push(...parseIndex(stringifyJson(document), { mediaType: mediaTypes.index, subject: `the referrers of ${digest}` }).manifests);
   }
@@ -64,7 +64,32 @@ export async function listReferrer(repository: Repository, subject: Descriptor, 
   const index = await indexAt(repository, tag, options);
   const listed = index?.manifests ?? [];
   if (listed.some(({ digest }) => digest === referrer.digest)) return;
-  const bytes = stringifyJson({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [...listed, referrer], ...(index?.annotations === undefined ? {} : { annotations: index.annotations }) });
+  await putList(repository, tag, [...listed, referrer], index, options);
+}
+
+/** Takes a manifest that was removed off the list under its subject's tag, where the registry does not do that by itself (distribution-spec, "Deleting Manifests"). */
+export async function unlistReferrer(repository: Repository, subject: Descriptor, removed: string, options: RegistryOptions): Promise<void> {
+  if ((await listedByApi(repository, subject)) !== undefined) return;
+  const tag = referrersTag(subject.digest);
+  const index = await indexAt(repository, tag, options);
+  const kept = index?.manifests.filter(({ digest }) => digest !== removed) ?? [];
+  if (index !== undefined && kept.length < index.manifests.length) await putList(repository, tag, kept, index, options);
+}
+
+/** What a manifest says it refers to; undefined for one that is not there, or cannot be read: that has to be removable, too. */
+export async function subjectAt(repository: Repository, digest: Digest, options: RegistryOptions): Promise<Descriptor | undefined> {
+  try {
+    const { bytes, descriptor } = await fetchManifest(repository, digest, options);
+    const document = parseDocument(bytes, descriptor);
+    return document === undefined ? undefined : subjectOf(document);
+  } catch (error) {
+    if (isOciTarError(error)) return undefined;
+    throw error;
+  }
+}
+
+async function putList(repository: Repository, tag: string, manifests: readonly Descriptor[], before: ImageIndex | undefined, options: RegistryOptions): Promise<void> {
+  const bytes = stringifyJson({ schemaVersion: 2, mediaType: mediaTypes.index, manifests, ...(before?.annotations === undefined ? {} : { annotations: before.annotations }) });
   await putManifest(repository, tag, { mediaType: mediaTypes.index, digest: await digestBytes(bytes), size: bytes.byteLength }, bytes, options.signal);
 }
 

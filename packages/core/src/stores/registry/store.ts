@@ -13,7 +13,7 @@ import { deleteManifest, fetchManifest, resolveManifest } from './manifests.ts';
 import { defaultConnections } from './options.ts';
 import type { RegistryOptions } from './options.ts';
 import { Recent } from './recent.ts';
-import { referrersOf } from './referrers.ts';
+import { referrersOf, subjectAt, unlistReferrer } from './referrers.ts';
 import { RegistryHosts, Repository } from './repository.ts';
 import { RegistrySession, isDocument } from './session.ts';
 import type { RegistryOrigin } from './session.ts';
@@ -70,7 +70,12 @@ export function registryStore(repository: string, options: RegistryOptions = {})
       if (quick !== true) yield* referrersOf(place, subject, options);
     },
     begin: async (_plan, { signal } = {}) => new RegistrySession(place, options, (origin) => origins.get(origin), signal ?? options.signal),
-    remove: (reference) => deleteManifest(place, within(place, reference).target),
+    async remove(reference) {
+      const { target } = within(place, reference);
+      const subject = isDigest(target) ? await subjectAt(place, target, options) : undefined;
+      await deleteManifest(place, target);
+      if (subject !== undefined) await unlistReferrer(place, subject, target, options);
+    },
     close: () => hosts.close(),
   };
   origins.set(store, { repository: place });
