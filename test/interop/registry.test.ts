@@ -1,5 +1,7 @@
 import { copyImage, localStore, registryStore, removeImage, verifyImages } from '@oci-tar/core';
 import type { ImageStore, RegistryOptions } from '@oci-tar/core';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { addImages, addIndex, linux, memoryStore } from '../support/images.ts';
@@ -22,6 +24,35 @@ async function hello(): Promise<ImageStore> {
   const store = memoryStore();
   await addImages(store, { name, layers: [{ text: largeText(3) }, { b: 'two' }] });
   return store;
+}
+
+/** A way to a server on which the first connection that brings more than 4 MiB is cut. */
+async function withCuts(host: string, work: (host: string, cuts: () => number) => Promise<void>): Promise<void> {
+  const [hostname = '', port = ''] = host.split(':');
+  let cuts = 0;
+  const sockets = new Set<Socket>();
+  const front = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    for (const socket of [near, far]) sockets.add(socket.on('error', () => {}));
+    let come = 0;
+    near.on('data', (chunk) => {
+      come += chunk.byteLength;
+      far.write(chunk);
+      if (come < 4 * 1024 * 1024 || cuts > 0) return;
+      cuts += 1;
+      near.destroy();
+    });
+    far.on('data', (chunk) => near.write(chunk));
+    near.on('close', () => far.end());
+    far.on('close', () => near.end());
+  });
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  try {
+    await work(`127.0.0.1:${(front.address() as AddressInfo).port}`, () => cuts);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => front.close(resolve));
+  }
 }
 
 describeWith('the registry of distribution', { ...distribution, tools: ['docker-registry', 'skopeo'] }, (lent) => {
@@ -53,6 +84,19 @@ describeWith('the registry of distribution', { ...distribution, tools: ['docker-
     for await (const referrer of store.referrers?.(image.descriptor) ?? []) found.push(referrer);
     await store.close();
     expect(found).toHaveLength(1);
+  });
+
+  it('gets what was cut off on its way after all', async () => {
+    const { peer } = lent();
+    const source = memoryStore();
+    await addImages(source, { name, layers: [{ text: largeText(8) }] });
+    await withCuts(peer.host, async (host, cuts) => {
+      await push(source, `${host}/team/cut:1`);
+      expect(cuts()).toBe(1);
+    });
+    const store = registryStore(`${peer.host}/team/cut:1`, options);
+    expect((await verifyImages(store, [await store.resolve('1')])).problems).toEqual([]);
+    await store.close();
   });
 
   it('mounts blobs from another of its repositories', async () => {

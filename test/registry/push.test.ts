@@ -112,6 +112,31 @@ describe('a push', () => {
     expect(ranges).toEqual([undefined, expect.stringMatching(/^[1-9]\d*-\d+$/)]);
   });
 
+  it.each([['small', 'little', 'PUT'], ['large', largeText(2), 'PATCH']])('of a %s blob begins anew where the registry gave up what was cut off', async (_size, text, method) => {
+    const lost: string[] = [];
+    await withRegistry(
+      {
+        async intercept(request, response) {
+          const id = request.url?.split('?', 1)[0]?.split('/').at(-1) ?? '';
+          if (lost.includes(id)) return fail(response, 404, 'BLOB_UPLOAD_INVALID') === undefined;
+          if (request.method !== method || !(request.url ?? '').includes('/uploads/') || lost.length > 0) return false;
+          // As distribution 2: it cannot go on from there, and forgets the upload.
+          for await (const _chunk of request) break;
+          lost.push(id);
+          response.destroy();
+          return true;
+        },
+      },
+      async (server) => {
+        const source = memoryStore();
+        await addImages(source, { name: imageName, layers: [{ text }] });
+        await push(source, `${server.host}/team/app:1`);
+        expect(server.tags.size).toBe(1);
+        expect(server.count(/^POST .*uploads/)).toBe(3);
+      },
+    );
+  });
+
   it('of a source that turns out damaged is given up: no tag moves, and nothing stays half-sent', () =>
     withRegistry({}, async (server) => {
       const { source, name } = await pushed(server);

@@ -24,39 +24,49 @@ export interface UploadOptions {
 
 /**
  * Sends a blob to a repository, verified on its way, or has the registry take it from another repository. What was cut is taken up
- * where the registry says that it ended. `read` is called for each attempt.
+ * where the registry says that it ended, or sent anew where it knows nothing of it any more. `read` is called for each attempt.
  */
 export async function uploadBlob(repository: Repository, { digest, size }: Descriptor, read: () => ByteStream, upload: UploadOptions, options: RegistryOptions): Promise<void> {
   const { from, signal } = upload;
-  const mount = from === undefined ? '' : `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
-  const began = await repository.write({ method: 'POST', path: `blobs/uploads/${mount}`, headers: { 'content-length': '0' }, signal, ...(from === undefined ? {} : { from }) });
-  await began.discard();
+  const began = await begun(repository, signal, from === undefined ? undefined : { digest, from });
   if (began.status === 201 && from !== undefined) {
     upload.onBytes?.(size);
     return;
   }
-  let location = locationIn(began);
+  const place: Place = { location: locationIn(began) };
   try {
     if (size <= smallBlob) {
       const bytes = await collect(verified(read(), { digest, size }), smallBlob, digest);
-      await finish(repository, location, { digest, size }, bytes, signal);
+      await finish(repository, place, { digest, size }, bytes, signal);
       upload.onBytes?.(size);
     } else {
-      location = await send(repository, location, { digest, size }, read, upload, options);
-      await finish(repository, location, { digest, size }, undefined, signal);
+      await send(repository, place, { digest, size }, read, upload, options);
+      await finish(repository, place, { digest, size }, undefined, signal);
     }
   } catch (error) {
     // So that the registry need not keep a part that nobody will complete. It would expire anyway.
-    await repository.write({ method: 'DELETE', path: location, retries: 0 }).then((answer) => answer.discard(), () => {});
+    await repository.write({ method: 'DELETE', path: place.location, retries: 0 }).then((answer) => answer.discard(), () => {});
     throw error;
   }
 }
 
-/** All bytes in one PATCH; after a cut the rest of them in another. Returns the address to finish at. */
-async function send(repository: Repository, began: URL, blob: Pick<Descriptor, 'digest' | 'size'>, read: () => ByteStream, upload: UploadOptions, options: RegistryOptions): Promise<URL> {
+/** Where an upload goes on. */
+interface Place {
+  location: URL;
+}
+
+/** Begins an upload, or has a blob mounted. */
+async function begun(repository: Repository, signal: AbortSignal | undefined, mount?: { readonly digest: string; readonly from: string }): Promise<HttpAnswer> {
+  const query = mount === undefined ? '' : `?mount=${encodeURIComponent(mount.digest)}&from=${encodeURIComponent(mount.from)}`;
+  const answer = await repository.write({ method: 'POST', path: `blobs/uploads/${query}`, headers: { 'content-length': '0' }, signal, ...(mount === undefined ? {} : { from: mount.from }) });
+  await answer.discard();
+  return answer;
+}
+
+/** All bytes in one PATCH; after a cut the rest of them in another. */
+async function send(repository: Repository, place: Place, blob: Pick<Descriptor, 'digest' | 'size'>, read: () => ByteStream, upload: UploadOptions, options: RegistryOptions): Promise<void> {
   const { signal } = upload;
   const { size } = blob;
-  let location = began;
   let start = 0;
   let told = 0;
   const progress = (at: number) => {
@@ -69,21 +79,24 @@ async function send(repository: Repository, began: URL, blob: Pick<Descriptor, '
     const body = () => from(counted(verified(read(), blob), (count) => progress((at += count))), start);
     const range = start === 0 ? {} : { 'content-range': `${start}-${size - 1}` };
     try {
-      const answer = await repository.write({ method: 'PATCH', path: location, headers: { 'content-type': 'application/octet-stream', 'content-length': String(size - start), ...range }, body, retries: 0, signal });
+      const answer = await repository.write({ method: 'PATCH', path: place.location, headers: { 'content-type': 'application/octet-stream', 'content-length': String(size - start), ...range }, body, retries: 0, signal });
       await answer.discard();
-      return locationIn(answer);
+      place.location = locationIn(answer);
+      return;
     } catch (error) {
       if (!mayPass(error) || attempt >= (options.retries ?? defaultRetries)) throw error;
-      const status = await repository.write({ method: 'GET', path: location, signal });
+      const status = await repository.write({ method: 'GET', path: place.location, expect: [400, 404], signal });
       await status.discard();
-      location = locationIn(status, location);
-      start = received(status, size);
+      // distribution 2 does not know an upload any more whose end is not where its last answer said; it purges that after a week.
+      const known = status.status < 300;
+      place.location = known ? locationIn(status, place.location) : locationIn(await begun(repository, signal));
+      start = known ? received(status, size) : 0;
     }
   }
 }
 
-async function finish(repository: Repository, location: URL, blob: Pick<Descriptor, 'digest' | 'size'>, bytes: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<void> {
-  const url = new URL(location);
+async function finish(repository: Repository, place: Place, blob: Pick<Descriptor, 'digest' | 'size'>, bytes: Uint8Array | undefined, signal: AbortSignal | undefined, isLast = false): Promise<void> {
+  const url = new URL(place.location);
   url.searchParams.set('digest', blob.digest);
   const headers = { 'content-length': String(bytes?.byteLength ?? 0), ...(bytes === undefined ? {} : { 'content-type': 'application/octet-stream' }) };
   try {
@@ -91,7 +104,12 @@ async function finish(repository: Repository, location: URL, blob: Pick<Descript
     await answer.discard();
   } catch (error) {
     // A registry that took it, and whose answer was cut off, does not know the upload any more when it is told again.
-    if (!(isOciTarError(error, 'NOT_FOUND') || mayPass(error)) || !(await hasBlob(repository, blob).catch(() => false))) throw error;
+    const isUnknown = isOciTarError(error, 'NOT_FOUND');
+    if ((isUnknown || mayPass(error)) && (await hasBlob(repository, blob).catch(() => false))) return;
+    if (!isUnknown || bytes === undefined || isLast) throw error;
+    // Cut while it was sent, it is not known there any more.
+    place.location = locationIn(await begun(repository, signal));
+    await finish(repository, place, blob, bytes, signal, true);
   }
 }
 
