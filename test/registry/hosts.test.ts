@@ -104,6 +104,21 @@ describe('TLS', () => {
     });
   });
 
+  it('trusts whom the system trusts, as SSL_CERT_FILE or NODE_EXTRA_CA_CERTS says', ({ skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    return withRegistry({}, async (server) => {
+      const { source } = await pushed(server);
+      await withTls(server, async (host) => {
+        for (const variable of ['SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS']) {
+          const env = { SSL_CERT_FILE: '/nonexistent', [variable]: join(directory, 'cert.pem') };
+          await pull(`${host}/team/app:1`, { plainHttp: false, env });
+          await push(source, `${host}/team/other:1`, { plainHttp: false, env });
+        }
+        await expect(pull(`${host}/team/app:1`, { plainHttp: false, env: { SSL_CERT_FILE: '/nonexistent' } })).rejects.toMatchObject({ code: 'REGISTRY', details: { hint: expect.stringContaining('--ca') as string } });
+      });
+    });
+  });
+
   it('is spoken at once where there are certificates for the server', ({ skip }) => {
     skip(!has('openssl'), 'openssl is not installed');
     return withRegistry({}, async (server) => {

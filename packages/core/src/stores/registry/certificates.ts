@@ -27,6 +27,21 @@ export async function certificatesFor(registry: string, options: RegistryOptions
   return { ca: found.flatMap(({ ca }) => ca), ...(client === undefined ? {} : { client }) };
 }
 
+/** Where the systems keep the authorities that their administrators trust, in one file. */
+const systemFiles = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem', '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem', '/etc/ssl/cert.pem'];
+
+/** The authorities of the system (SSL_CERT_FILE, or where that is kept) and those of NODE_EXTRA_CA_CERTS: Node has a list of its own. */
+export async function systemAuthorities(env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const contents = (path: string | undefined) => (path ? readFile(path, 'utf8').catch(() => '') : '');
+  const found = [await contents(env['NODE_EXTRA_CA_CERTS'])];
+  for (const path of env['SSL_CERT_FILE'] ? [env['SSL_CERT_FILE']] : systemFiles) {
+    const text = await contents(path);
+    found.push(text);
+    if (text !== '') break;
+  }
+  return found.filter((text) => text.includes('-----BEGIN '));
+}
+
 async function filesIn(folder: string, needed: boolean): Promise<TlsFiles> {
   const names = await readdir(folder).catch((error: unknown): string[] => {
     if (!needed && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error) ?? '')) return [];

@@ -78,6 +78,11 @@ export function speaksNoTls(error: unknown): boolean {
   return error instanceof Error && /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|wrong version number|EPROTO/.test(`${connectionCode(error)} ${error.message}`);
 }
 
+/** Whether a server's certificate was signed by nobody that is known. */
+export function hasUnknownAuthority(error: unknown): boolean {
+  return error instanceof Error && /^(?:UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(connectionCode(error));
+}
+
 function isTlsCode(code: string): boolean {
   return /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|HOSTNAME_MISMATCH)/.test(code);
 }

@@ -2,10 +2,11 @@ import type { Dispatcher } from 'undici';
 import type { ByteStream } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { requestBody } from '../http-body.ts';
+import { systemAuthorities } from './certificates.ts';
 import { connector } from './connector.ts';
 import { hostnameOf } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
-import { connectionFailure, mayPass, speaksNoTls } from './failure.ts';
+import { connectionFailure, hasUnknownAuthority, mayPass, speaksNoTls } from './failure.ts';
 import { defaultConnections, defaultTimeout } from './options.ts';
 import type { RegistryOptions } from './options.ts';
 import { proxiesIn, proxyFor } from './proxies.ts';
@@ -41,6 +42,8 @@ export class Transport {
   readonly #options: RegistryOptions;
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
   #proxies: Proxies | undefined;
+  /** Authorities beside Node's own, once one was needed that those do not know: to read them takes 60 ms. */
+  #system: readonly string[] | undefined;
 
   constructor(endpoint: Endpoint, options: RegistryOptions) {
     this.#endpoint = endpoint;
@@ -48,7 +51,19 @@ export class Transport {
   }
 
   /** One attempt. Redirects are not followed. */
-  async send({ method, url, headers = {}, body, signal }: HttpRequest): Promise<HttpAnswer> {
+  async send(request: HttpRequest): Promise<HttpAnswer> {
+    const known = this.#system;
+    try {
+      return await this.#send(request);
+    } catch (error) {
+      if (!(error instanceof ConnectionError) || !error.hasUnknownAuthority || known !== undefined) throw error;
+      this.#system ??= await systemAuthorities(this.#options.env ?? process.env);
+      if (this.#system.length === 0) throw error;
+      return this.#send(request);
+    }
+  }
+
+  async #send({ method, url, headers = {}, body, signal }: HttpRequest): Promise<HttpAnswer> {
     signal?.throwIfAborted();
     this.#proxies ??= proxiesIn(this.#options.env ?? process.env);
     const proxy = proxyFor(url, this.#proxies);
@@ -67,7 +82,7 @@ export class Transport {
     });
     const answer = await request.catch((error: unknown) => {
       const failed = sent?.failure();
-      throw failed === undefined ? new ConnectionError(connectionFailure(error, url, signal, proxy), mayPass(error), speaksNoTls(error)) : failed.reason;
+      throw failed === undefined ? new ConnectionError(connectionFailure(error, url, signal, proxy), mayPass(error), speaksNoTls(error), hasUnknownAuthority(error)) : failed.reason;
     });
     const values = (name: string): readonly string[] => {
       const value = answer.headers[name];
@@ -104,7 +119,7 @@ export class Transport {
 
   #dispatcherFor(url: URL, proxy: string | undefined): Promise<Dispatcher> {
     const own = hostnameOf(url.host) === hostnameOf(this.#endpoint.base.host);
-    const key = `${own} ${proxy ?? ''}`;
+    const key = `${own} ${this.#system !== undefined} ${proxy ?? ''}`;
     const dispatcher = this.#dispatchers.get(key) ?? this.#open(own, proxy);
     this.#dispatchers.set(key, dispatcher);
     return dispatcher;
@@ -117,7 +132,12 @@ export class Transport {
     const common = { connections, headersTimeout: timeout, bodyTimeout: timeout, pipelining: 1 };
     const patience = { timeout: Math.min(timeout, 30_000) };
     // Where a registry sends us on to somebody else, its own authorities and our certificate are of no concern.
-    const connect = own ? { ...patience, ...(tls.ca.length === 0 ? {} : { ca: [...(await systemAuthorities()), ...tls.ca] }), ...tls.client, rejectUnauthorized: verifyTls } : { ...patience, rejectUnauthorized: true };
+    const more = [...(this.#system ?? []), ...(own ? tls.ca : [])];
+    const client = own ? tls.client : undefined;
+    const { createSecureContext, rootCertificates } = await import('node:tls');
+    // Made once: for each connection it would be read anew.
+    const secureContext = more.length === 0 && client === undefined ? {} : { secureContext: createSecureContext({ ...(more.length === 0 ? {} : { ca: [...rootCertificates, ...more] }), ...client }) };
+    const connect = { ...patience, ...secureContext, rejectUnauthorized: !own || verifyTls };
     if (proxy === undefined) return new Agent({ ...common, connect: connector(buildConnector, connect) });
     // Proxies are asked for a tunnel to TLS alone: many allow no other. What goes without one has been told apart before.
     return new EnvHttpProxyAgent({ ...common, httpProxy: proxy, httpsProxy: proxy, noProxy: '', proxyTunnel: false, connect, requestTls: connect });
@@ -129,18 +149,15 @@ export class ConnectionError extends Error {
   readonly failure: unknown;
   readonly mayPass: boolean;
   readonly speaksNoTls: boolean;
+  readonly hasUnknownAuthority: boolean;
 
-  constructor(failure: unknown, passing: boolean, noTls: boolean) {
+  constructor(failure: unknown, passing: boolean, noTls: boolean, unknownAuthority = false) {
     super('no answer');
     this.failure = failure;
     this.mayPass = passing;
     this.speaksNoTls = noTls;
+    this.hasUnknownAuthority = unknownAuthority;
   }
-}
-
-async function systemAuthorities(): Promise<readonly string[]> {
-  const { rootCertificates } = await import('node:tls');
-  return rootCertificates;
 }
 
 async function* bodyOf(body: AsyncIterable<Uint8Array>, url: URL, signal: AbortSignal | undefined): ByteStream {
