@@ -142,6 +142,23 @@ describe('progress', () => {
     return text;
   }
 
+  it('goes on with what somebody else does with what was handed over', () => {
+    const text = shownBy(true, (progress, tick) => {
+      progress.start('copying', 1000);
+      progress.add(1000);
+      for (const [done, total] of [[5, 10], [10, 10], [1, 4]] as const) {
+        tick(100);
+        progress.elsewhere(`the engine: Loading layer ${total}`, done, total);
+      }
+    });
+    expect(text.split('\r').map((line) => line.replace(/[█░]+/, '').replace('\u001b[K', '')).filter((line) => line !== '')).toEqual([
+      'copying  100 %, 1.0 kB of 1.0 kB',
+      'the engine: Loading layer 10  50 %, 5 B of 10 B',
+      'the engine: Loading layer 10  100 %, 10 B of 10 B',
+      'the engine: Loading layer 4  25 %, 1 B of 4 B',
+    ]);
+  });
+
   it('draws one line over and over on a terminal and takes it away', () => {
     const text = shownBy(true, (progress, tick) => {
       progress.start('exporting', 1000);

@@ -1,10 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OciTarError, isOciTarError, localStore, onlyImage, openSource, parseLocation } from '@oci-tar/core';
-import type { ImageStore, Location, NamedImage, OpenOptions } from '@oci-tar/core';
+import type { DockerEngineOptions, ImageStore, Location, NamedImage, OpenOptions } from '@oci-tar/core';
 import { note } from './context.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './failure.ts';
+import { shown } from './style.ts';
 
 const archiveEnding = /\.(?:tar(?:\.gz|\.zst)?|tgz|tzst)$/i;
 
@@ -31,7 +32,16 @@ export const imageWord = 'A name in the local store, or an image elsewhere: out.
 
 /** How places are opened. */
 export function openOptions(context: Context): OpenOptions {
-  return { store: context.store, signal: context.signal, registry: context.registry, containerd: { env: context.io.env }, dockerEngine: { env: context.io.env }, onNote: (text) => note(context, text) };
+  return { store: context.store, signal: context.signal, registry: context.registry, containerd: { env: context.io.env }, dockerEngine: engineOptions(context), onNote: (text) => note(context, text) };
+}
+
+/** The engine is asked for its progress only where that is shown. */
+function engineOptions({ io, progress, json, quiet }: Context): DockerEngineOptions {
+  if (json || quiet) return { env: io.env };
+  return {
+    env: io.env,
+    onLoad: ({ status, id = '', current, total }) => void (current === undefined || total === undefined || progress.elsewhere(shown(`the engine: ${status} ${id}`.trim()).replaceAll('\n', ' ').slice(0, 60), current, total)),
+  };
 }
 
 /** How many blobs move at a time, where that was said. */

@@ -68,6 +68,12 @@ export class Progress {
     this.#visible = true;
   }
 
+  /** How far somebody else is with a piece of what was handed over, in bytes. */
+  elsewhere(title: string, done: number, total: number): void {
+    if (title !== this.#title || total !== this.#total) this.start(title, total);
+    this.add(Math.max(0, done - this.#bytes));
+  }
+
   /** Counts a stream that passes, such as an archive from a pipe, before there is a plan. */
   async *watch(bytes: ByteStream): ByteStream {
     for await (const chunk of bytes) {
