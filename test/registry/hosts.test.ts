@@ -229,6 +229,47 @@ describe('hosts.toml', () => {
       });
     }));
 
+  it.each(['the host', 'host_port_', '_default'])('is found in the folder of %s; its headers and paths count', (folder) =>
+    withRegistry({}, async (server) => {
+      const { name } = await pushed(server);
+      const headers = new Set<unknown>();
+      await withRegistry(
+        {
+          intercept(request, response) {
+            headers.add(request.headers['x-team']);
+            response.writeHead(307, { location: `http://${server.host}${(request.url ?? '').replace('/proxy/hub/', '/v2/')}` }).end();
+            return true;
+          },
+        },
+        async (mirror) => {
+          const place = folder === '_default' ? folder : folder === 'the host' ? server.host : server.host.replace(/:(\d+)$/, '_$1_');
+          const hosts = hostsDir(place, `[host."http://${mirror.host}/proxy/hub"]\noverride_path = true\n[host."http://${mirror.host}/proxy/hub".header]\nX-Team = ["blue", "green"]\n`);
+          await pull(name, { hostsDir: hosts });
+          expect(mirror.seen[0]).toMatch(/^HEAD \/proxy\/hub\/team\/app\/manifests\/1\?/);
+          expect([...headers]).toEqual(['blue, green']);
+        },
+      );
+    }));
+
+  it('of a mirror with TLS is verified as the file says: by its authority, or not at all', ({ skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    return withRegistry({}, async (server) => {
+      await pushed(server);
+      await withTls(
+        server,
+        async (mirror, shown) => {
+          for (const [lines, works] of [['skip_verify = true', true], [`ca = "${join(directory, 'cert.pem')}"`, true], ['', false]] as const) {
+            const folder = hostsDir('registry.invalid', `[host."https://${mirror}"]\nclient = [["${join(directory, 'cert.pem')}", "${join(directory, 'key.pem')}"]]\n${lines}\n`);
+            const pulled = pull('registry.invalid/team/app:1', { hostsDir: folder, retries: 0, env: { SSL_CERT_FILE: '/nonexistent' } });
+            await (works ? expect(pulled).resolves.toBeDefined() : expect(pulled).rejects.toMatchObject({ code: 'REGISTRY' }));
+          }
+          expect(shown.every(Boolean)).toBe(true);
+        },
+        { clients: true },
+      );
+    });
+  });
+
   it('of a mirror that may not resolve does not let it say what a tag means', () =>
     withRegistry({}, async (mirror) => {
       await pushed(mirror);
