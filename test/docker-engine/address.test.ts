@@ -55,6 +55,12 @@ describe('where the engine is', () => {
     await expect(engineAddress({ host, env: {} })).rejects.toMatchObject({ code: 'UNSUPPORTED', hint: expect.any(String) as string });
   });
 
+  it.each(['tcp://me:sesame@host', 'ssh://me:sesame@host', 'me:sesame@host'])('%j is refused without repeating the password', async (host) => {
+    const error: unknown = await engineAddress({ env: { DOCKER_HOST: host } }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('me@host') as string });
+    expect(`${String(error)} ${JSON.stringify(error)}`).not.toContain('sesame');
+  });
+
   it('has TLS where DOCKER_TLS_VERIFY says so, with the files of DOCKER_CERT_PATH', async () => {
     const certs = folder({ 'ca.pem': 'CA', 'cert.pem': 'CERT', 'key.pem': 'KEY' });
     const address = await engineAddress({ env: { DOCKER_HOST: 'tcp://host', DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: certs } });

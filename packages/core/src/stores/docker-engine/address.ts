@@ -45,16 +45,22 @@ function addressOf({ host, tls }: EngineEndpoint): EngineAddress {
     if (base !== undefined && base.port === '' && !/:(?:80|443)(?:\/|$)/.test(rest)) base.port = tls === undefined ? '2375' : '2376';
     if (base !== undefined) return { name: host, base, ...(tls === undefined ? {} : { tls }) };
   }
+  const shown = withoutPassword(host);
   if (scheme === 'ssh') {
-    throw new OciTarError('UNSUPPORTED', `the docker engine at ${host} is not spoken to over ssh`, {
-      subject: host,
-      hint: `Forward its socket: ssh -N -L 127.0.0.1:2375:/var/run/docker.sock ${rest} and set DOCKER_HOST=tcp://127.0.0.1:2375`,
+    throw new OciTarError('UNSUPPORTED', `the docker engine at ${shown} is not spoken to over ssh`, {
+      subject: shown,
+      hint: `Forward its socket: ssh -N -L 127.0.0.1:2375:/var/run/docker.sock ${withoutPassword(rest)} and set DOCKER_HOST=tcp://127.0.0.1:2375`,
     });
   }
-  throw new OciTarError('UNSUPPORTED', `${JSON.stringify(host)} is no address of a docker engine that is understood here`, {
-    subject: host,
+  throw new OciTarError('UNSUPPORTED', `${JSON.stringify(shown)} is no address of a docker engine that is understood here`, {
+    subject: shown,
     hint: 'Write unix:///PATH or tcp://HOST:PORT, as in DOCKER_HOST.',
   });
+}
+
+/** `me:secret@host` without the secret: it may come from the environment, where nobody sees it. */
+function withoutPassword(address: string): string {
+  return address.replace(/:[^/@]*@/, '@');
 }
 
 function urlOf(text: string): URL | undefined {
