@@ -20,11 +20,11 @@ function tokenServer(asked: { url: string; authorization: string | undefined; bo
 }
 
 /** A registry that wants `good` from a token server. */
-function guarded(realm: () => string, options: { readonly anonymous?: boolean } = {}) {
+function guarded(realm: () => string, options: { readonly anonymous?: boolean; readonly scope?: string } = {}) {
   return (request: IncomingMessage, response: ServerResponse): boolean => {
     const { authorization } = request.headers;
     if (authorization === 'Bearer good' || (options.anonymous === true && authorization === 'Bearer nobody')) return false;
-    fail(response, 401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer realm="${realm()}",service="a registry",scope="repository:team/app:pull"` });
+    fail(response, 401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer realm="${realm()}",service="a registry",scope="${options.scope ?? 'repository:team/app:pull'}"` });
     return true;
   };
 }
@@ -55,6 +55,17 @@ describe('signing in', () => {
       await push(source, `${server.host}/team/app:2`, { credentials });
       expect(new URL(asked[1]?.url ?? '', 'http://x').searchParams.get('scope')).toBe('repository:team/app:pull,push');
     }));
+
+  it('asks for what a registry calls the repository, too: behind a path of its own that may be another name', () => {
+    const asked: Parameters<typeof tokenServer>[0] = [];
+    return withRegistry({ intercept: tokenServer(asked) }, (tokens) =>
+      withRegistry({ intercept: guarded(() => `http://${tokens.host}/token`, { scope: 'repository:hub/team/app:pull' }) }, async (server) => {
+        const credentials = keeping({ [server.host]: { kind: 'password', username: 'me', password: 'sesame' } });
+        await expect(pull(`${server.host}/team/app:1`, { credentials })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+        expect(new URL(asked[0]?.url ?? '', 'http://x').searchParams.getAll('scope')).toEqual(['repository:team/app:pull', 'repository:hub/team/app:pull']);
+      }),
+    );
+  });
 
   it('exchanges an identity token, which is in no address', () =>
     withGuarded(async (server, _tokens, asked) => {

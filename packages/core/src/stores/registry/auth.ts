@@ -18,6 +18,8 @@ export class Authenticator {
   readonly #transport: Transport;
   readonly #tokens = new Map<string, Promise<Token>>();
   #challenge: Challenge | undefined;
+  /** The scope that a 401 named, by ours: behind a path of its own a mirror has other repositories than the registry. */
+  readonly #asked = new Map<string, string>();
   #credential: Promise<Credential | undefined> | undefined;
   /** A host whose token server was not shown the credentials. */
   #untrusted: string | undefined;
@@ -44,6 +46,8 @@ export class Authenticator {
     const found = challenges.find(({ scheme }) => scheme === 'bearer') ?? challenges.find(({ scheme }) => scheme === 'basic');
     if (found === undefined) return false;
     this.#challenge = found;
+    const { scope } = found.parameters;
+    if (scope !== undefined) this.#asked.set(keyOf(scopes), scope);
     // What was shown was refused.
     this.#tokens.delete(keyOf(scopes));
     return true;
@@ -75,8 +79,8 @@ export class Authenticator {
     const realm = realmOf(challenge, this.#registry);
     const trusted = mayTrustRealm(realm, this.#registry, this.#options);
     if (!trusted && credential !== undefined) this.#untrusted = realm.host;
-    const asked = challenge.parameters['scope'];
-    return fetchToken(this.#transport, this.#registry, realm, challenge, scopes.length === 0 && asked !== undefined ? [asked] : scopes, trusted ? credential : undefined, signal);
+    const asked = (this.#asked.get(keyOf(scopes)) ?? '').split(' ').filter((scope) => scope !== '' && !scopes.some((own) => subjectOf(own) === subjectOf(scope)));
+    return fetchToken(this.#transport, this.#registry, realm, challenge, [...scopes, ...asked], trusted ? credential : undefined, signal);
   }
 
   #credentialFor(repository: string | undefined): Promise<Credential | undefined> {
@@ -87,6 +91,11 @@ export class Authenticator {
 
 function ownCredentials({ env, authFile }: RegistryOptions): CredentialStore {
   return credentialStore({ ...(env === undefined ? {} : { env }), ...(authFile === undefined ? {} : { file: authFile }) });
+}
+
+/** A scope without what is to be done: `repository:team/app`. */
+function subjectOf(scope: string): string {
+  return scope.slice(0, scope.lastIndexOf(':'));
 }
 
 function keyOf(scopes: readonly string[]): string {
