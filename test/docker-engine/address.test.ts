@@ -66,6 +66,7 @@ describe('where the engine is', () => {
     const address = await engineAddress({ env: { DOCKER_HOST: 'tcp://host', DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: certs } });
     expect(address.base.href).toBe('https://host:2376/');
     expect(address.tls).toEqual({ ca: 'CA', cert: 'CERT', key: 'KEY', verify: true });
+    expect((await engineAddress({ env: { DOCKER_HOST: 'tcp://host', DOCKER_TLS: '1', DOCKER_CERT_PATH: certs } })).tls).toMatchObject({ cert: 'CERT', verify: false });
     expect((await engineAddress({ env: { DOCKER_HOST: 'unix:///a', DOCKER_TLS_VERIFY: '1' } })).tls).toBeUndefined();
   });
 

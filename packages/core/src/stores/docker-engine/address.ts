@@ -16,8 +16,8 @@ export interface EngineAddress {
 const standardHost = 'unix:///var/run/docker.sock';
 
 /**
- * Finds the engine as docker does: the host that is given, the context that is given, DOCKER_HOST (with DOCKER_TLS_VERIFY and
- * DOCKER_CERT_PATH), DOCKER_CONTEXT, the current context of `~/.docker/config.json` (DOCKER_CONFIG), else /var/run/docker.sock.
+ * Finds the engine as docker does: the host that is given, the context that is given, DOCKER_HOST (with DOCKER_TLS_VERIFY or
+ * DOCKER_TLS, and DOCKER_CERT_PATH), DOCKER_CONTEXT, the current context of `~/.docker/config.json` (DOCKER_CONFIG), else /var/run/docker.sock.
  * UNSUPPORTED for ssh:// and what else is no unix or TCP socket; NOT_FOUND for a context that does not exist.
  */
 export async function engineAddress({ host, context, env = process.env }: DockerEngineOptions): Promise<EngineAddress> {
@@ -32,8 +32,9 @@ async function endpoint(host: string | undefined, context: string | undefined, e
     if (current !== undefined && current !== 'default') return contextEndpoint(current, env);
   }
   const found = named ?? standardHost;
-  const isSecure = nonEmpty(env['DOCKER_TLS_VERIFY']) !== undefined && !found.startsWith('unix:');
-  return isSecure ? { host: found, tls: await tlsFiles(nonEmpty(env['DOCKER_CERT_PATH']) ?? dockerFolder(env), true) } : { host: found };
+  const [verify, secure] = [env['DOCKER_TLS_VERIFY'], env['DOCKER_TLS']].map((text) => nonEmpty(text) !== undefined);
+  const isSecure = (verify === true || secure === true) && !found.startsWith('unix:');
+  return isSecure ? { host: found, tls: await tlsFiles(nonEmpty(env['DOCKER_CERT_PATH']) ?? dockerFolder(env), verify === true) } : { host: found };
 }
 
 function addressOf({ host, tls }: EngineEndpoint): EngineAddress {
