@@ -1,9 +1,16 @@
 import { assertVerified, verifyImages } from '@oci-tar/core';
+import type { ImageStore } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { registryStore } from '../../packages/core/src/stores/registry/store.ts';
-import { listed } from '../support/images.ts';
+import { addImages, listed, memoryStore } from '../support/images.ts';
 import { fail, send } from '../support/registry-server.ts';
 import { imageName, largeText, plain, pull, pushed, withRegistry } from './support.ts';
+
+async function blobsOf(store: ImageStore): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { digest } of store.blobs?.() ?? []) found.push(digest);
+  return found.sort();
+}
 
 describe('a pull', () => {
   it('brings every blob, verified, and the manifest under its digest', () =>
@@ -102,7 +109,13 @@ describe('a pull', () => {
       async (started) => {
         server = started;
         const { name } = await pushed(started);
-        await expect(pull(name, { retries: 1 })).rejects.toMatchObject({ code });
+        const target = memoryStore();
+        const [before] = await addImages(target, { name: imageName, layers: [{ text: 'before' }] });
+        const blobs = await blobsOf(target);
+        expect(blobs).not.toEqual([]);
+        await expect(pull(name, { retries: 1 }, target)).rejects.toMatchObject({ code });
+        expect((await target.resolve(imageName)).descriptor.digest).toBe(before?.descriptor.digest);
+        expect(await blobsOf(target)).toEqual(blobs);
       },
     ));
 

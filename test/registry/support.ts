@@ -46,10 +46,9 @@ export async function push(source: ImageStore, name: string, options: RegistryOp
   }
 }
 
-/** Pulls into a new store in memory and returns that. */
-export async function pull(name: string, options: RegistryOptions = {}): Promise<ImageStore> {
+/** Pulls into a store in memory, a new one by default, and returns that. */
+export async function pull(name: string, options: RegistryOptions = {}, target: ImageStore = memoryStore(memoryDriver())): Promise<ImageStore> {
   const source = registryStore(name, { ...plain, ...options });
-  const target = memoryStore(memoryDriver());
   try {
     await copyImage({ source, target, reference: name, name: imageName, ...(options.signal === undefined ? {} : { signal: options.signal }) });
   } finally {
