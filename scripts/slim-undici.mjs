@@ -5,6 +5,8 @@
 const index = `
 const Dispatcher = require('./lib/dispatcher/dispatcher.js');
 Dispatcher.prototype.request = require('./lib/api/api-request.js');
+// A proxy is asked for a tunnel with it.
+Dispatcher.prototype.connect = require('./lib/api/api-connect.js');
 exports.Agent = require('./lib/dispatcher/agent.js');
 exports.EnvHttpProxyAgent = require('./lib/dispatcher/env-http-proxy-agent.js');
 exports.buildConnector = require('./lib/core/connect.js');

@@ -3,6 +3,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, copyFileSync, createReadStream, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -123,6 +125,20 @@ describe('the program', () => {
     } finally {
       await server.stop();
     }
+  });
+
+  it('asks a proxy for a tunnel to a registry of TLS', async () => {
+    const asked: string[] = [];
+    const proxy = createServer().on('connect', ({ url = '' }, socket) => {
+      asked.push(url);
+      socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const { port } = proxy.address() as AddressInfo;
+    const { status, stderr } = await oci(['tags', 'docker://registry.example/team/big', '--retries', '0'], home, { ...env, HTTPS_PROXY: `http://127.0.0.1:${port}` });
+    expect([status, asked]).toEqual([1, ['registry.example:443']]);
+    expect(stderr).toContain(`through the proxy 127.0.0.1:${port}`);
+    await new Promise((resolve) => proxy.close(resolve));
   });
 
   it('loses nothing when several import into one store at once', async () => {
