@@ -8,6 +8,7 @@ Dispatcher.prototype.request = require('./lib/api/api-request.js');
 // A proxy is asked for a tunnel with it.
 Dispatcher.prototype.connect = require('./lib/api/api-connect.js');
 exports.Agent = require('./lib/dispatcher/agent.js');
+exports.Pool = require('./lib/dispatcher/pool.js');
 exports.EnvHttpProxyAgent = require('./lib/dispatcher/env-http-proxy-agent.js');
 exports.buildConnector = require('./lib/core/connect.js');
 `;

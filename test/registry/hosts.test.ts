@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createTlsServer } from 'node:https';
-import { request as plainRequest } from 'node:http';
+import { createServer as createHttpServer, request as plainRequest } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -21,7 +23,7 @@ let directory: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'oci-tar-hosts-'));
   if (!has('openssl')) return;
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-keyout', join(directory, 'key.pem'), '-out', join(directory, 'cert.pem')], { stdio: 'ignore' });
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:registry.example', '-keyout', join(directory, 'key.pem'), '-out', join(directory, 'cert.pem')], { stdio: 'ignore' });
 });
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -115,6 +117,34 @@ describe('TLS', () => {
           await push(source, `${host}/team/other:1`, { plainHttp: false, env });
         }
         await expect(pull(`${host}/team/app:1`, { plainHttp: false, env: { SSL_CERT_FILE: '/nonexistent' } })).rejects.toMatchObject({ code: 'REGISTRY', details: { hint: expect.stringContaining('--ca') as string } });
+      });
+    });
+  });
+
+  it.for(['http', 'https'])('goes through the tunnel of a proxy of %s', (scheme, { skip }) => {
+    skip(!has('openssl'), 'openssl is not installed');
+    return withRegistry({}, async (server) => {
+      await pushed(server);
+      await withTls(server, async (host) => {
+        const certificate = { key: readFileSync(join(directory, 'key.pem')), cert: readFileSync(join(directory, 'cert.pem')) };
+        const asked: string[] = [];
+        const proxy = scheme === 'https' ? createTlsServer(certificate) : createHttpServer();
+        proxy.on('connect', ({ url = '' }: IncomingMessage, near: Duplex) => {
+          asked.push(url);
+          const far = connect(Number(host.split(':')[1]), '127.0.0.1', () => near.write('HTTP/1.1 200 OK\r\n\r\n'));
+          for (const socket of [near, far]) socket.on('error', () => {});
+          near.pipe(far).pipe(near);
+        });
+        await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+        try {
+          const env = { HTTPS_PROXY: `${scheme}://127.0.0.1:${(proxy.address() as AddressInfo).port}`, SSL_CERT_FILE: '/nonexistent' };
+          await pull('registry.example/team/app:1', { caFile: join(directory, 'cert.pem'), env });
+          await pull('registry.example/team/app:1', { env: { ...env, SSL_CERT_FILE: join(directory, 'cert.pem') } });
+          await expect(pull('registry.example/team/app:1', { retries: 0, env })).rejects.toMatchObject({ code: 'REGISTRY', message: expect.stringContaining('is not trusted') as string });
+          expect(new Set(asked)).toEqual(new Set(['registry.example:443']));
+        } finally {
+          await new Promise((resolve) => proxy.close(resolve));
+        }
       });
     });
   });

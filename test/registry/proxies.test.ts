@@ -1,4 +1,5 @@
 import { createServer, request as plainRequest } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { OciTarError } from '@oci-tar/core';
@@ -50,6 +51,20 @@ describe('a proxy', () => {
         expect(new Set(asked)).toEqual(new Set(['CONNECT registry.example:443']));
       }),
     ));
+
+  it('that cuts the connection where it is asked for a tunnel is asked as often as any server', async () => {
+    let asked = 0;
+    const proxy = createTcpServer((socket) => {
+      asked += 1;
+      socket.on('error', () => {});
+      socket.once('data', () => socket.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const env = { HTTPS_PROXY: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+    await expect(pull('registry.example/team/app:1', { retries: 1, env })).rejects.toMatchObject({ code: 'REGISTRY', message: 'registry.example cannot be reached: the connection was cut' });
+    expect(asked).toBe(2);
+    await new Promise((resolve) => proxy.close(resolve));
+  });
 
   it.each([
     ['https://registry.example/v2/', { HTTP_PROXY: 'proxy:1' }, undefined],

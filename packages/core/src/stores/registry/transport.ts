@@ -11,6 +11,7 @@ import { defaultConnections, defaultTimeout } from './options.ts';
 import type { RegistryOptions } from './options.ts';
 import { proxiesIn, proxyFor } from './proxies.ts';
 import type { Proxies } from './proxies.ts';
+import { tunnelsOf } from './tunnels.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -126,7 +127,7 @@ export class Transport {
   }
 
   async #open(own: boolean, proxy: string | undefined): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent, buildConnector } = await import('undici');
+    const { Agent, EnvHttpProxyAgent, Pool, buildConnector } = await import('undici');
     const { tls, verifyTls } = this.#endpoint;
     const { timeout = defaultTimeout, connections = defaultConnections } = this.#options;
     const common = { connections, headersTimeout: timeout, bodyTimeout: timeout, pipelining: 1 };
@@ -136,11 +137,12 @@ export class Transport {
     const client = own ? tls.client : undefined;
     const { createSecureContext, rootCertificates } = await import('node:tls');
     // Made once: for each connection it would be read anew.
-    const secureContext = more.length === 0 && client === undefined ? {} : { secureContext: createSecureContext({ ...(more.length === 0 ? {} : { ca: [...rootCertificates, ...more] }), ...client }) };
+    const trusted = more.length === 0 ? {} : { ca: [...rootCertificates, ...more] };
+    const secureContext = more.length === 0 && client === undefined ? {} : { secureContext: createSecureContext({ ...trusted, ...client }) };
     const connect = { ...patience, ...secureContext, rejectUnauthorized: !own || verifyTls };
     if (proxy === undefined) return new Agent({ ...common, connect: connector(buildConnector, connect) });
     // Proxies are asked for a tunnel to TLS alone: many allow no other. What goes without one has been told apart before.
-    return new EnvHttpProxyAgent({ ...common, httpProxy: proxy, httpsProxy: proxy, noProxy: '', proxyTunnel: false, connect, requestTls: connect });
+    return new EnvHttpProxyAgent({ ...common, httpProxy: proxy, httpsProxy: proxy, noProxy: '', proxyTunnel: false, connect, requestTls: connect, proxyTls: trusted, clientFactory: tunnelsOf(Pool) });
   }
 }
 
