@@ -105,6 +105,7 @@ describe('a TOC', () => {
     ['an entry that is no object', '{"version":1,"entries":[1]}'],
     ['no object', '[]'],
     ['a second spelling of a key', '{"version":1,"Entries":[],"entries":[]}'],
+    ['a key spelt with a long s, which Go takes for one', '{"version":1,"entrieſ":[],"entries":[]}'],
   ])('is refused with %s', (_, json) => {
     expect(() => parseToc(text(json))).toThrow(expect.objectContaining({ code: 'INVALID_TOC' }));
   });
@@ -118,6 +119,7 @@ describe('a TOC', () => {
     ['null for a number', '{"name":"a","type":"reg","size":null}'],
     ['a text that is none', '{"name":"a","type":"reg","digest":5}'],
     ['a key in another case', '{"name":"a","type":"reg","Size":1}'],
+    ['a key with a long s, which Go takes for one', '{"name":"a","type":"reg","ſize":1}'],
     ['a key in another case beside the right one', '{"name":"a","NAME":"b","type":"reg"}'],
     ['extended attributes that are not base64', '{"name":"a","type":"reg","xattrs":{"x":"a"}}'],
   ])('is refused where an entry has %s', (_, entry) => {

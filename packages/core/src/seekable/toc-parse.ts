@@ -14,7 +14,7 @@ const numbers: ReadonlySet<string> = new Set(numberFields);
 const texts: ReadonlySet<string> = new Set(textFields);
 const allFields: readonly string[] = ['name', 'type', 'xattrs', ...numberFields, ...textFields];
 const documentFields: readonly string[] = ['version', 'entries', 'tarSplitDigest'];
-const lowerCaseFields = new Set(allFields.map((key) => key.toLowerCase()));
+const lowerCaseFields = new Set(allFields.map(folded));
 
 /** An entry while it is put together. */
 type Draft = { -readonly [Key in keyof TocEntry]: TocEntry[Key] };
@@ -32,8 +32,8 @@ export function parseToc(bytes: Uint8Array, options: { readonly limit?: number }
   const document = parseJson(bytes, { limits, subject: 'the TOC' });
   if (!isObject(document)) throw invalidToc('is not a JSON object');
   for (const key of Object.keys(document)) {
-    const lower = key.toLowerCase();
-    if (!documentFields.includes(key) && documentFields.some((field) => field.toLowerCase() === lower)) throw wrongCase(key, lower);
+    const lower = folded(key);
+    if (!documentFields.includes(key) && documentFields.some((field) => folded(field) === lower)) throw wrongCase(key, lower);
   }
   const { version, entries, tarSplitDigest } = document;
   if (version !== 1) throw invalidToc(`is of version ${JSON.stringify(version)}, not 1`);
@@ -63,11 +63,16 @@ function entryOf(value: JsonValue, index: number): TocEntry {
     } else if (key === 'xattrs') {
       entry.xattrs = xattrsOf(member, name);
     } else if (key !== 'name' && key !== 'type') {
-      const lower = key.toLowerCase();
+      const lower = folded(key);
       if (lowerCaseFields.has(lower)) throw wrongCase(key, lower, name);
     }
   }
   return entry;
+}
+
+/** As Go compares keys: the long s (U+017F) and the Kelvin sign (U+212A) are letters of other cases, too. */
+function folded(key: string): string {
+  return key.toUpperCase().toLowerCase();
 }
 
 function isNumberField(key: string): key is (typeof numberFields)[number] {
@@ -90,7 +95,7 @@ function xattrsOf(value: JsonValue | undefined, name: string): ReadonlyMap<strin
 }
 
 function wrongCase(key: string, lower: string, name?: string): Error {
-  const right = [...allFields, ...documentFields].find((field) => field.toLowerCase() === lower);
+  const right = [...allFields, ...documentFields].find((field) => folded(field) === lower);
   return invalidToc(`has the key ${JSON.stringify(key)}, which some readers take for ${JSON.stringify(right)} and others do not`, name);
 }
 
