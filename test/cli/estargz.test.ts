@@ -124,6 +124,8 @@ describe('estargz', () => {
     [['verify', '@in.tar', '--lossless']],
     [['unpack', '@in.tar', '-', '--long']],
     [['verify', '@in.tar', '--level', '4']],
+    [['verify', '@in.tar', '--toc-digest', 'sha256:12']],
+    [['verify', '@in.tar', '--diff-id', 'none']],
     [['verify', '@in.tar', '--level', '2', '--diff-id', `sha256:${'0'.repeat(64)}`]],
     [['build', '@in.tar', '@out', '--level', '10']],
     [['build', '@in.tar', '@out', '--chunk-size', 'many']],

@@ -1,4 +1,4 @@
-import { abortable, buildSeekable, externalTocDecompressor, fileSource, openSeekable, parseDigest, unpackSeekable, verifySeekable } from '@oci-tar/core';
+import { abortable, buildSeekable, externalTocDecompressor, fileSource, isOciTarError, openSeekable, parseDigest, unpackSeekable, verifySeekable } from '@oci-tar/core';
 import type { BuildReport, ByteSource, Digest, VerifiedSeekable, VerifyLevel } from '@oci-tar/core';
 import type { InferredOptionTypes } from 'yargs';
 import { into, only, outputTo, withBlob } from '../blob-io.ts';
@@ -103,9 +103,9 @@ async function verify(layer: string, given: Given, context: Context): Promise<vo
   const { level = 3 } = given;
   if (!isLevel(level)) throw new UsageError('--level is 1, 2 or 3');
   if (level < 3 && (given.digest !== undefined || given['diff-id'] !== undefined)) throw new UsageError('only level 3 reads all of the layer', 'Leave --level out, or --digest and --diff-id.');
-  const tocDigest = digestOption(given['toc-digest']);
-  const digest = digestOption(given.digest);
-  const diffID = digestOption(given['diff-id']);
+  const tocDigest = digestOption(given, 'toc-digest');
+  const digest = digestOption(given, 'digest');
+  const diffID = digestOption(given, 'diff-id');
   const externalToc = await externalTocOf(given);
   context.progress.start('verifying');
   const verified = await withBlob(context, layer, (blob) =>
@@ -136,8 +136,14 @@ function isLevel(level: number): level is VerifyLevel {
   return level === 1 || level === 2 || level === 3;
 }
 
-function digestOption(text: string | undefined): Digest | undefined {
-  return text === undefined ? undefined : parseDigest(text);
+/** A digest that is none is a mistake in the command line, not damage. */
+function digestOption(given: Given, flag: 'toc-digest' | 'digest' | 'diff-id'): Digest | undefined {
+  const text = given[flag];
+  try {
+    return text === undefined ? undefined : parseDigest(text);
+  } catch (error) {
+    throw isOciTarError(error, 'INVALID_DIGEST') ? new UsageError(`--${flag}: ${error.message}`) : error;
+  }
 }
 
 /** Held in memory, so that the layer itself may come from a pipe. */

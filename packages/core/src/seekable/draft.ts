@@ -48,7 +48,7 @@ export class Drafter {
     if (type === undefined) throw refuse(`it is of type ${JSON.stringify(entry.typeflag)}`);
     if (entry.sparse !== undefined) throw refuse('it is a sparse file', 'make the tar again without sparse files (GNU tar without --sparse)');
     if (this.#invalidNames === 'refuse' && (isLossy(entry.path, entry.pathBytes) || isLossy(entry.linkname, entry.linknameBytes))) {
-      throw refuse('its name is not UTF-8', 'names can be replaced on request; files whose names then are equal still cannot be told apart');
+      throw refuse('its name is not UTF-8', 'rename it; or have such names replaced (invalidNames of the library), where no two become one');
     }
     const draft: DraftEntry = { name: entry.path, type };
     if (type === 'reg') draft.size = entry.size;

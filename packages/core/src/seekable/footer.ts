@@ -64,7 +64,7 @@ export function readFooter(tail: Uint8Array, blobSize: number, decompressors: re
   }
   throw new OciTarError('INVALID_TOC', 'the blob has no footer of a seekable layer', {
     offset: Math.max(0, blobSize - tail.length),
-    hint: 'it is a plain layer, or of a format whose decompressor was not given',
+    hint: 'it is a plain layer, or of a format that is not known here',
   });
 }
 
