@@ -126,6 +126,14 @@ describe('zstd:chunked', () => {
     }
   });
 
+  it('version 2 takes the file that an eStargz layer, unpacked by others, has its TOC in', async () => {
+    const tar = await tarOf(file('a', 'x'), file('stargz.index.json', '{}'));
+    const { blob, report } = await packed(tar, 2);
+    expect(report.diffID).toBe(sha256(tar));
+    expect(await verifySeekable(bytesSource(blob), { diffID: report.diffID })).toMatchObject({ level: 3, content: { files: 2 } });
+    await expect(packed(tar, 1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
   it.each([0, 20, 2.5])('has no level %s', (level) => {
     expect(() => zstdChunked({ level })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });

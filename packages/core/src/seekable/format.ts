@@ -38,6 +38,11 @@ export interface BlobCompressor {
    * False or absent: padding and headers go on in the member of the chunk before them. True excludes a minimum chunk size.
    */
   readonly chunksAlone?: boolean;
+  /**
+   * True: a file in the root that has the name of the TOC's tar entry is one like any other, since no reader of this format takes it for the TOC.
+   * False or absent: a lossless build refuses it.
+   */
+  readonly takesTocFile?: boolean;
   /** Where a file of `size` bytes is cut into chunks; absent: every `chunkSize` bytes. */
   chunker?(size: number): Chunker;
   /** Sees every piece of the tar that is written, in its order, before it is compressed. */

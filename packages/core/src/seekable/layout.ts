@@ -28,7 +28,7 @@ export interface LayoutOptions {
   /** Bytes of a file that may be in one chunk. */
   readonly chunkSize: number;
   readonly invalidNames?: InvalidNames;
-  readonly compressor: Pick<BlobCompressor, 'chunker' | 'chunksAlone' | 'observe'>;
+  readonly compressor: Pick<BlobCompressor, 'chunker' | 'chunksAlone' | 'observe' | 'takesTocFile'>;
 }
 
 /**
@@ -60,8 +60,9 @@ export class Layout {
 
   /** Every byte as it is. INVALID_ARGUMENT where there is a TOC already; UNSUPPORTED for what a TOC cannot say. */
   async *exact(tokens: AsyncIterable<TarToken>): AsyncGenerator<Segment, void, void> {
+    const { takesTocFile = false } = this.#options.compressor;
     for await (const token of tokens) {
-      if (token.kind === 'header' && cleanName(token.entry.path) === tocTarName) throw hasToc(token.entry);
+      if (token.kind === 'header' && !takesTocFile && cleanName(token.entry.path) === tocTarName) throw hasToc(token.entry);
       if (token.kind === 'end') this.ended = true;
       if (token.kind === 'header') this.#header(this.#drafter.draft(token.entry));
       yield* this.#take(token);

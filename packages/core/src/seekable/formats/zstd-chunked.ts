@@ -73,6 +73,7 @@ class FirstVersion implements BlobCompressor {
 
 class SecondVersion implements BlobCompressor {
   readonly chunksAlone = true;
+  readonly takesTocFile = true;
   readonly chunker = rollingChunks;
   readonly #level: number;
   readonly #tarSplit: TarSplitPart;
