@@ -159,7 +159,8 @@ async function printToc(layer: string, given: Given, context: Context): Promise<
       const { decompressor, tocOffset } = opened.parts;
       const about = { format: decompressor.name, tocDigest: opened.tocDigest, ...(tocOffset === undefined ? {} : { tocOffset }) };
       const json = context.json ? { layer, ...about, toc: JSON.parse(new TextDecoder().decode(await tocJson(opened))) as unknown } : undefined;
-      return print(context, { json, text: `${tocText(opened)}${decompressor.name}: ${tocSummary(opened)}, ${opened.tocDigest}\n`, names: [opened.tocDigest] });
+      const text = context.json || context.quiet ? '' : `${tocText(opened)}${decompressor.name}: ${tocSummary(opened)}, ${opened.tocDigest}\n`;
+      return print(context, { json, text, names: [opened.tocDigest] });
     }
     await into(context.io.stdout.sink(), only(await tocJson(opened)));
   });

@@ -90,5 +90,5 @@ async function printOne(context: Context, looking: Looking, position: number, lo
   if (toc.voucher !== 'vouched') note(context, `${layerText(looking.image, position)}: ${vouchers[toc.voucher]}`);
   if (!long && !context.json && !context.quiet) return void (await into(context.io.stdout.sink(), only(await tocJson(toc.layer))));
   const json = context.json ? { ...lookedAtJson(looking), layer: { ...layerFields(looking.image, position), ...tocJsonOf(toc) }, toc: JSON.parse(new TextDecoder().decode(await tocJson(toc.layer))) as unknown } : undefined;
-  await print(context, { json, text: tocText(toc.layer), names: [toc.layer.tocDigest] });
+  await print(context, { json, text: context.json || context.quiet ? '' : tocText(toc.layer), names: [toc.layer.tocDigest] });
 }
