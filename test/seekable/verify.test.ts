@@ -118,12 +118,10 @@ describe('verifying a layer', () => {
 
   it('refuses, from level 2 on, digests that are not those of the content', async () => {
     const change = (fields: Partial<TocEntry>, name: string) => retold(layer.blob, layer.report.toc.entries.map((one) => (one.name === name && one.type === 'reg' ? { ...one, ...fields } : one)));
-    for (const blob of [await change({ chunkDigest: sha256(text('else')) }, 'd/a'), await change({ digest: sha256(text('else')) }, 'd/a'), await change({ digest: sha256(text('else')) }, 'long')]) {
+    for (const blob of [await change({ chunkDigest: sha256(text('else')) }, 'd/a'), ...(await Promise.all(['d/a', 'long', 'empty'].map((name) => change({ digest: sha256(text('else')) }, name))))]) {
       expect((await verify(blob, { level: 1 })).level).toBe(1);
       for (const level of [2, 3] as const) await expect(verify(blob, { level })).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
     }
-    // Nothing is read of an empty file below level 3.
-    await expect(verify(await change({ digest: sha256(text('else')) }, 'empty'))).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
   });
 
   it('refuses, at every level, content without a digest', async () => {

@@ -2,13 +2,11 @@ import { createDigester } from '#runtime/digester';
 import type { Verifier } from '../bytes/digest.ts';
 import type { Digester } from '../runtime/digester.ts';
 import { isZero } from '../tar/block.ts';
+import { emptyDigest } from './empty-digest.ts';
 import type { SeekableChunk, SeekableEntry } from './entry.ts';
 import { invalidToc } from './failures.ts';
 import { verifierOf } from './verifiers.ts';
 import { checkSame } from './verify.ts';
-
-/** sha256 of nothing. */
-const emptyDigest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** Compares the content of one file of a tar with its chunks: their places, their digests, and the file's. */
 export class FileComparison {

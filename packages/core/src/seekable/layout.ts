@@ -11,6 +11,7 @@ import type { TarToken } from '../tar/tokens.ts';
 import { cleanName } from './clean-name.ts';
 import { Drafter } from './draft.ts';
 import type { DraftEntry, InvalidNames } from './draft.ts';
+import { emptyDigest } from './empty-digest.ts';
 import { shown } from './failures.ts';
 import type { BlobCompressor } from './format.ts';
 import { fixedChunks, OpenFile } from './open-file.ts';
@@ -181,9 +182,6 @@ export class Layout {
     return segment;
   }
 }
-
-/** sha256 of nothing. */
-const emptyDigest = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 function isLandmark(name: string): boolean {
   const clean = cleanName(name);

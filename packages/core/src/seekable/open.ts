@@ -31,7 +31,7 @@ export interface OpenTelemetry {
 }
 
 export interface OpenSeekableOptions {
-  /** Formats to be tried after eStargz and stargz. */
+  /** Formats to be tried after eStargz, stargz and zstd:chunked. */
   readonly decompressors?: readonly Decompressor[];
   /** Where the TOC starts, if it is known: then it is read together with the footer. */
   readonly tocOffset?: number;

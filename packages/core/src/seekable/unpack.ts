@@ -4,7 +4,7 @@ import { openFooter } from './footer.ts';
 import type { Decompressor } from './format.ts';
 
 export interface UnpackSeekableOptions {
-  /** Formats to be tried after eStargz and stargz. */
+  /** Formats to be tried after eStargz, stargz and zstd:chunked. */
   readonly decompressors?: readonly Decompressor[];
   /** The most bytes that may come out; none by default. LIMIT_EXCEEDED. */
   readonly limit?: number;

@@ -1,6 +1,7 @@
 import { createDigester } from '#runtime/digester';
 import { OciTarError } from '../errors.ts';
 import type { Digester } from '../runtime/digester.ts';
+import { emptyDigest } from './empty-digest.ts';
 import type { SeekableEntry } from './entry.ts';
 import { shown } from './failures.ts';
 import type { SeekableLayer } from './open.ts';
@@ -31,6 +32,7 @@ export interface VerifiedContent {
  */
 export async function verifyContent(layer: SeekableLayer, options: { readonly signal?: AbortSignal } = {}): Promise<VerifiedContent> {
   layer.verifiers();
+  checkEmptyFiles(layer);
   let files = 0;
   let size = 0;
   let whole: { readonly entry: SeekableEntry; readonly digester: Digester } | undefined;
@@ -54,6 +56,15 @@ export async function verifyContent(layer: SeekableLayer, options: { readonly si
     whole?.digester.dispose();
   }
   return { files, chunks: layer.chunks.length, size };
+}
+
+/** They have no chunk, so that nothing of them is read. */
+function checkEmptyFiles(layer: SeekableLayer): void {
+  for (const { type, size = 0, digest, name } of layer.toc.entries) {
+    if (type !== 'reg' || size > 0 || digest === undefined || digest === emptyDigest) continue;
+    const file = layer.entry(name);
+    if (file !== undefined) checkSame(file, emptyDigest);
+  }
 }
 
 /** DIGEST_MISMATCH where the TOC has another digest for the file. */

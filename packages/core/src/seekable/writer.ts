@@ -38,7 +38,7 @@ export class SeekableWriter {
     return this.#append(tar, true);
   }
 
-  /** Writes the end-of-archive marker, the TOC and the footer. INVALID_TOC where the tars do not make one tree. */
+  /** Writes the end-of-archive marker, unless the last tar was appended losslessly, the TOC and the footer. INVALID_TOC where the tars do not make one tree. */
   async close(): Promise<SeekableReport> {
     await this.#work(() => this.#write(this.#builder.end()));
     this.#state = 'over';
