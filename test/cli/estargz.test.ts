@@ -129,6 +129,7 @@ describe('estargz', () => {
     [['verify', '@in.tar', '--level', '2', '--diff-id', `sha256:${'0'.repeat(64)}`]],
     [['build', '@in.tar', '@out', '--level', '10']],
     [['build', '@in.tar', '@out', '--chunk-size', 'many']],
+    [['build', '@in.tar', '@out', '--prioritize', '@rootfs']],
     [['build', '@in.tar', '-', '--external-toc', '-']],
     [['build', '@in.tar', '@out', '--zstd-chunked', '--external-toc', '@toc']],
   ])('refuses %j, and writes nothing', async (args) => {

@@ -104,12 +104,14 @@ describe('opening a layer', () => {
     const { blob } = await built(await tarOf(...Array.from({ length: 3000 }, (_, at) => file(`f${at}`, String(Math.imul(at, 2654435761))))));
     const source = new CountingSource(blob);
     const times: string[] = [];
-    const telemetry = { footer: () => times.push('footer'), toc: () => times.push('toc'), tree: () => times.push('tree') };
+    const telemetry = { footer: () => times.push('footer'), toc: () => times.push('toc'), parse: () => times.push('parse'), tree: () => times.push('tree') };
     const { parts } = await openSeekable(source, { telemetry });
     expect(source.reads).toEqual([[blob.length - 65_536, blob.length], [parts.tocOffset, blob.length - 51]]);
-    expect(times).toEqual(['footer', 'toc', 'tree']);
+    expect(times).toEqual(['footer', 'toc', 'parse', 'tree']);
     source.reads = [];
-    await openSeekable(source, { tocOffset: parts.tocOffset ?? 0 });
+    times.length = 0;
+    await openSeekable(source, { tocOffset: parts.tocOffset ?? 0, telemetry });
+    expect(times).toEqual(['footer', 'parse', 'tree']);
     expect(source.reads).toEqual([[parts.tocOffset, blob.length]]);
   });
 

@@ -56,7 +56,9 @@ function pathsIn(file: string): readonly string[] {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' ? 'NOT_FOUND' : 'FORBIDDEN';
+    const problem = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (problem === 'EISDIR') throw new UsageError(`--prioritize ${file} is a directory`, 'It takes a file with paths, one a line.');
+    const code = problem === 'ENOENT' ? 'NOT_FOUND' : 'FORBIDDEN';
     throw new OciTarError(code, `--prioritize ${file} cannot be read`, { subject: file, cause });
   }
   return text.split(/\r?\n/).filter((line) => line !== '');

@@ -24,8 +24,10 @@ import type { ChunkVerifiers } from './verifiers.ts';
 export interface OpenTelemetry {
   /** Reading the end of the blob. */
   readonly footer?: (milliseconds: number) => void;
-  /** Fetching and decompressing the TOC where it did not come with the footer; with parsing it, where the format does both at once. */
+  /** Fetching the TOC; not called where it came with the footer, or is not in the blob. */
   readonly toc?: (milliseconds: number) => void;
+  /** Decompressing and parsing the TOC; with fetching one that is not in the blob. */
+  readonly parse?: (milliseconds: number) => void;
   /** Making a tree of the TOC. */
   readonly tree?: (milliseconds: number) => void;
 }
@@ -79,10 +81,12 @@ export async function openLayer(blob: ByteSource, options: OpenSeekableOptions, 
   telemetry.footer?.(performance.now() - started);
   const parts = readFooter(tail, blob.size, decompressors);
   onParts?.(parts);
-  const fetched = performance.now();
-  const parsed = await parts.decompressor.parseToc(tocBytes(blob, parts, tail, tailStart, tocLimit, signal), { limit: tocLimit });
-  telemetry.toc?.(performance.now() - fetched);
+  const fetch = { time: 0 };
+  const begun = performance.now();
+  const parsed = await parts.decompressor.parseToc(tocBytes(blob, parts, tail, tailStart, tocLimit, fetch, signal), { limit: tocLimit });
   const read = performance.now();
+  if (parts.tocOffset !== undefined && parts.tocOffset < tailStart) telemetry.toc?.(fetch.time);
+  telemetry.parse?.(read - begun - fetch.time);
   const { payloadSize } = parts;
   const tree = layerTree(parsed.toc, { payloadSize, ...(options.entryLimit === undefined ? {} : { entryLimit: options.entryLimit }) });
   telemetry.tree?.(performance.now() - read);
@@ -97,16 +101,27 @@ function startOfTail(size: number, tocOffset: number | undefined, tocLimit: numb
   return size - tocOffset > tocLimit ? usual : Math.min(usual, tocOffset);
 }
 
-function tocBytes(blob: ByteSource, parts: BlobParts, tail: Uint8Array, tailStart: number, limit: number, signal: AbortSignal | undefined): ByteStream | undefined {
+function tocBytes(blob: ByteSource, parts: BlobParts, tail: Uint8Array, tailStart: number, limit: number, fetch: { time: number }, signal: AbortSignal | undefined): ByteStream | undefined {
   const { tocOffset, tocSize } = parts;
   if (tocOffset === undefined) return undefined;
   if (tocSize > limit) {
     throw new OciTarError('LIMIT_EXCEEDED', `the TOC has ${tocSize} compressed bytes, more than the limit of ${limit}`, { limit, actual: tocSize, offset: tocOffset });
   }
-  if (tocOffset < tailStart) return abortable(blob.read(tocOffset, tocOffset + tocSize), signal);
+  if (tocOffset < tailStart) return timed(abortable(blob.read(tocOffset, tocOffset + tocSize), signal), fetch);
   return (async function* () {
     yield tail.subarray(tocOffset - tailStart, tocOffset - tailStart + tocSize);
   })();
+}
+
+/** Adds up how long a stream was waited for, in milliseconds. */
+async function* timed(bytes: ByteStream, fetch: { time: number }): ByteStream {
+  let waited = performance.now();
+  for await (const run of bytes) {
+    fetch.time += performance.now() - waited;
+    yield run;
+    waited = performance.now();
+  }
+  fetch.time += performance.now() - waited;
 }
 
 /** A seekable layer that is open. Reads are independent of each other; nothing has to be closed. */
