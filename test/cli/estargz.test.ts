@@ -82,6 +82,16 @@ describe('estargz', () => {
     ]);
   });
 
+  it('reads a table of contents no larger than it may be', async () => {
+    const { cli } = await cliWithTar();
+    await cli.ok('estargz', 'build', '@in.tar', '@out.esgz');
+    const size = (await cli.ok('estargz', 'toc', '@out.esgz')).bytes.length;
+    for (const action of ['verify', 'toc']) {
+      expect(await cli.run(['estargz', action, '@out.esgz', '--toc-limit', String(size - 1)])).toMatchObject({ status: 4, stderr: expect.stringContaining('raise the limit') as string });
+      await cli.ok('estargz', action, '@out.esgz', '--toc-limit', String(size));
+    }
+  });
+
   it('puts files first, and tells which are not there', async () => {
     const { cli } = await cliWithTar();
     writeFileSync(cli.path('first.txt'), 'link\n/none\n');
@@ -124,6 +134,8 @@ describe('estargz', () => {
     [['verify', '@in.tar', '--lossless']],
     [['unpack', '@in.tar', '-', '--long']],
     [['verify', '@in.tar', '--level', '4']],
+    [['verify', '@in.tar', '--toc-limit', 'none']],
+    [['unpack', '@in.tar', '-', '--toc-limit', '5']],
     [['verify', '@in.tar', '--toc-digest', 'sha256:12']],
     [['verify', '@in.tar', '--diff-id', 'none']],
     [['verify', '@in.tar', '--level', '2', '--diff-id', `sha256:${'0'.repeat(64)}`]],

@@ -45,7 +45,8 @@ export function seekableOf(format: SeekableName, given: SeekableFlags, lossless:
   };
 }
 
-function bytesOf(text: string | undefined, flag: string): number | undefined {
+/** A flag's number of bytes. */
+export function bytesOf(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,12}$/.test(text)) return Number(text);
   throw new UsageError(`${flag} takes a number of bytes`);

@@ -28,6 +28,6 @@ export function tocSummary(layer: SeekableLayer): string {
 }
 
 /** The TOC as it stands in the layer. */
-export function tocJson({ blob, parts: { decompressor, tocOffset, tocSize } }: SeekableLayer): Promise<Uint8Array> {
-  return decompressor.decompressToc(tocOffset === undefined ? undefined : blob.read(tocOffset, tocOffset + tocSize), { limit: defaultTocLimit });
+export function tocJson({ blob, parts: { decompressor, tocOffset, tocSize } }: SeekableLayer, limit: number = defaultTocLimit): Promise<Uint8Array> {
+  return decompressor.decompressToc(tocOffset === undefined ? undefined : blob.read(tocOffset, tocOffset + tocSize), { limit });
 }

@@ -7,15 +7,15 @@ import { note, print } from '../context.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
 import { flagOption, textOption } from '../options.ts';
-import { compressorOf, seekableOf, seekableOptions } from '../seekable-options.ts';
+import { bytesOf, compressorOf, seekableOf, seekableOptions } from '../seekable-options.ts';
 import { counted, formatSize } from '../style.ts';
 import { tocJson, tocSummary, tocText } from '../toc-text.ts';
 
 /** Which flags go with which action, beside --external-toc. */
 const flagsOf = {
   build: ['level', 'chunk-size', 'min-chunk-size', 'prioritize', 'allow-missing-prioritized', 'lossless', 'zstd-chunked', 'external-toc'],
-  verify: ['level', 'toc-digest', 'digest', 'diff-id', 'external-toc'],
-  toc: ['long', 'external-toc'],
+  verify: ['level', 'toc-digest', 'digest', 'diff-id', 'external-toc', 'toc-limit'],
+  toc: ['long', 'external-toc', 'toc-limit'],
   unpack: [],
 } as const;
 
@@ -28,6 +28,7 @@ const options = {
   'toc-digest': textOption('verify: what the table of contents must be; an annotation of the manifest has it'),
   digest: textOption('verify: the digest of the layer'),
   'diff-id': textOption('verify: the digest of the layer, unpacked'),
+  'toc-limit': textOption('verify, toc: bytes that the table of contents may have, 157286400 by default'),
   long: { ...flagOption('toc: as a table for people'), alias: 'l' },
 } as const;
 
@@ -115,6 +116,7 @@ async function verify(layer: string, given: Given, context: Context): Promise<vo
       ...(digest === undefined ? {} : { digest }),
       ...(diffID === undefined ? {} : { diffID }),
       ...(externalToc === undefined ? {} : { externalToc }),
+      ...tocLimitOf(given),
       signal: context.signal,
     }),
   );
@@ -151,18 +153,24 @@ async function externalTocOf({ 'external-toc': path }: Given): Promise<ByteSourc
   return path === undefined ? undefined : fileSource(path);
 }
 
+function tocLimitOf(given: Given): { readonly tocLimit?: number } {
+  const tocLimit = bytesOf(given['toc-limit'], '--toc-limit');
+  return tocLimit === undefined ? {} : { tocLimit };
+}
+
 async function printToc(layer: string, given: Given, context: Context): Promise<void> {
+  const limit = tocLimitOf(given);
   const externalToc = await externalTocOf(given);
   await withBlob(context, layer, async (blob) => {
-    const opened = await openSeekable(blob, { ...(externalToc === undefined ? {} : { decompressors: [externalTocDecompressor(externalToc)] }), signal: context.signal });
+    const opened = await openSeekable(blob, { ...(externalToc === undefined ? {} : { decompressors: [externalTocDecompressor(externalToc)] }), ...limit, signal: context.signal });
     if (given.long === true || context.json || context.quiet) {
       const { decompressor, tocOffset } = opened.parts;
       const about = { format: decompressor.name, tocDigest: opened.tocDigest, ...(tocOffset === undefined ? {} : { tocOffset }) };
-      const json = context.json ? { layer, ...about, toc: JSON.parse(new TextDecoder().decode(await tocJson(opened))) as unknown } : undefined;
+      const json = context.json ? { layer, ...about, toc: JSON.parse(new TextDecoder().decode(await tocJson(opened, limit.tocLimit))) as unknown } : undefined;
       const text = context.json || context.quiet ? '' : `${tocText(opened)}${decompressor.name}: ${tocSummary(opened)}, ${opened.tocDigest}\n`;
       return print(context, { json, text, names: [opened.tocDigest] });
     }
-    await into(context.io.stdout.sink(), only(await tocJson(opened)));
+    await into(context.io.stdout.sink(), only(await tocJson(opened, limit.tocLimit)));
   });
 }
 

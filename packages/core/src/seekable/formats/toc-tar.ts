@@ -46,7 +46,7 @@ function checkEntry(entry: TarEntry, limit: number): TarEntry {
     throw invalidToc(`is not there: the tar that should hold it starts with ${entry.type} ${shown(entry.path)}`);
   }
   if (entry.size > limit) {
-    throw new OciTarError('LIMIT_EXCEEDED', `the TOC has ${entry.size} bytes, more than the limit of ${limit}`, { limit, actual: entry.size });
+    throw new OciTarError('LIMIT_EXCEEDED', `the TOC has ${entry.size} bytes, more than the limit of ${limit}`, { limit, actual: entry.size, hint: 'raise the limit if the layer is to be trusted' });
   }
   return entry;
 }
