@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildSeekable, convertImage, digestBytes, estargz, fileSource, listFiles, noPrefetchLandmark, openImage, openSeekable, prefetchLandmark, seekableForm, SeekableWriter, tocDigestAnnotation, tocDigestOf, tocTarName, unpackSeekable, verifySeekable } from '@oci-tar/core';
+import { buildSeekable, convertImage, digestBytes, estargz, fileSource, listFiles, noPrefetchLandmark, openImage, openSeekable, prefetchLandmark, seekableForm, SeekableWriter, tocDigestAnnotation, tocDigestOf, tocTarName, unpackImage, unpackSeekable, verifySeekable } from '@oci-tar/core';
 import type { BuildOptions, ByteSource, Descriptor, Digest, ImageStore, SeekableLayer, TocEntry } from '@oci-tar/core';
 import { beforeEach, expect, it } from 'vitest';
 import { gather } from '../tar/streams.ts';
@@ -116,6 +116,12 @@ describeWith('containerd and eStargz', { ...containerd, tools: [...containerd.to
     expect(image.layers).toHaveLength(2);
     for (const { descriptor, diffID, open } of image.layers) await expectSound(await open(), descriptor, diffID);
     expect(await namesIn(store, converted)).toEqual(await namesIn(peer.samples.store, name));
+    // Their TOC is an entry of the tar, and no file of the image.
+    const root = join(directory, 'unpacked');
+    await unpackImage({ source: store, reference: converted, directory: root });
+    expect(await treeOnDisk(root)).toContainEqual(expect.stringMatching(/^\.no\.prefetch\.landmark\t/));
+    expect((await treeOnDisk(root)).filter((line) => !isOwnFile(line.split('\t')[0] ?? ''))).toEqual(await treeOnDisk(peer.samples.merged));
+    expect(await readdir(root)).not.toContain(tocTarName);
   });
 
   it('ctr imports an image that we convert, and unpacks the tree that it had', async () => {

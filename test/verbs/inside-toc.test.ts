@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { bytesSource, collect, convertImage, estargz, externalTocCompressor, externalTocDecompressor, listFiles, manifestChecksumAnnotations, mediaTypes, openImage, readFile, seekableForm, tocDigestAnnotation, zstdChunked } from '@oci-tar/core';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bytesSource, collect, convertImage, estargz, externalTocCompressor, externalTocDecompressor, listFiles, manifestChecksumAnnotations, mediaTypes, mergedTar, openImage, readFile, seekableForm, tarTokens, tocDigestAnnotation, unpackImage, zstdChunked } from '@oci-tar/core';
 import type { ByteSource, Descriptor, ImageStore, LayerForm } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { registryStore } from '../../packages/core/src/stores/registry/store.ts';
 import { plain, push, withRegistry } from '../registry/support.ts';
 import { memoryStore, pushJson } from '../support/images.ts';
-import { addLayered, directory, file, hardlink, symlink, whiteout } from '../support/layers.ts';
+import { addLayered, directory, file, hardlink, symlink, tarOf, whiteout } from '../support/layers.ts';
 import { session } from '../support/multi.ts';
 
 const name = 'docker.io/library/hello:1';
@@ -158,6 +161,58 @@ describe('an image whose layers have to be read whole, and are verified', () => 
     const top = (await layersOf(inner))[1];
     expect(top === undefined ? [] : of(top)).toContain(top?.size);
     expect(await listing(store, name)).toEqual(await listing(inner, whole));
+  });
+});
+
+describe('a TOC that is an entry of its tar, as the reference has it', () => {
+  const losslessForm = seekableForm({ name: 'estargz', annotation: tocDigestAnnotation, compressor: estargz({ level: 1 }), lossless: true });
+
+  /** The tar has no end of its own, so that the TOC comes before it. */
+  async function withTocInTar(): Promise<ImageStore> {
+    const store = memoryStore();
+    const tar = await tarOf([directory('etc'), file('etc/base', 'base'), file('top', 'top'), file('etc/stargz.index.json', 'below')]);
+    await addLayered(store, { name: whole, layers: [tar.subarray(0, -1024), [file('other', 'other')]] });
+    await convertImage({ source: store, target: store, reference: whole, name, form: losslessForm });
+    return store;
+  }
+
+  const names = ['etc', 'etc/base', 'etc/stargz.index.json', 'other', 'top'];
+
+  async function flattened(store: ImageStore): Promise<readonly string[]> {
+    const found: string[] = [];
+    for await (const token of tarTokens(mergedTar({ source: store, reference: name }))) if (token.kind === 'header') found.push(token.entry.path.replace(/^\.\/|\/$/g, ''));
+    return found.filter((path) => path !== '' && path !== '.').sort();
+  }
+
+  async function unpacked(store: ImageStore, more: object = {}): Promise<readonly string[]> {
+    const home = await mkdtemp(join(tmpdir(), 'oci-tar-toc-'));
+    try {
+      await unpackImage({ source: store, reference: name, directory: join(home, 'root'), rootless: true, ...more });
+      return (await readdir(join(home, 'root'), { recursive: true })).sort();
+    } finally {
+      await rm(home, { recursive: true });
+    }
+  }
+
+  it('is no file of an image whose manifest vouches for it, whichever way the image is read', async () => {
+    const store = await withTocInTar();
+    expect((await listFiles({ source: store, reference: name, recursive: true })).nodes.map(({ path }) => path)).toEqual(names);
+    expect(await unpacked(store)).toEqual(names);
+    expect(await unpacked(store, { duplicates: 'last' })).toEqual(names);
+    expect(await flattened(store)).toEqual(names);
+  });
+
+  it('is one where nothing vouches for it', async () => {
+    const store = await withTocInTar();
+    await annotate(store, {});
+    expect(await unpacked(store)).toEqual([...names.slice(0, 4), 'stargz.index.json', 'top']);
+    expect(await flattened(store)).toEqual([...names.slice(0, 4), 'stargz.index.json', 'top']);
+  });
+
+  it('is not unpacked in the place of another that the manifest names', async () => {
+    const store = await withTocInTar();
+    await annotate(store, { [tocDigestAnnotation]: `sha256:${'0'.repeat(64)}` });
+    await expect(unpacked(store)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
   });
 });
 

@@ -1,11 +1,14 @@
 import { OciTarError, isOciTarError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { hasExactNames } from '../layer/find-in-toc.ts';
+import { cleanName } from '../seekable/clean-name.ts';
 import { openSeekable } from '../seekable/open.ts';
 import type { OpenSeekableOptions, SeekableLayer } from '../seekable/open.ts';
 import { tocDigestOf } from '../seekable/toc-digest.ts';
+import { tocTarName } from '../seekable/toc.ts';
 import type { Descriptor } from '../spec/descriptor.ts';
 import type { Digest } from '../spec/digest.ts';
+import type { TarEntry } from '../tar/entry.ts';
 import type { ImageLayer } from './layers.ts';
 
 /**
@@ -63,6 +66,16 @@ export async function openVouchedToc(stored: StoredLayer, signal?: AbortSignal):
     expected,
     actual: layer.tocDigest,
   });
+}
+
+/**
+ * Whether an entry of the layer's tar is its TOC, which is no file of the layer for those who go by it: the reference keeps it there. Undefined where that cannot be, or
+ * the manifest does not vouch for the TOC. Errors as of `openVouchedToc`.
+ */
+export async function tocInTar(stored: StoredLayer, signal?: AbortSignal): Promise<((entry: TarEntry) => boolean) | undefined> {
+  const layer = await openVouchedToc(stored, signal);
+  if (layer === undefined || layer.entry(tocTarName) !== undefined) return undefined;
+  return ({ path }) => cleanName(path) === tocTarName;
 }
 
 /** Whether the manifest speaks of a TOC. */

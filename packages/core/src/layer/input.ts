@@ -4,6 +4,7 @@ import { abortable } from '../bytes/stream.ts';
 import type { ByteSource, ByteStream } from '../bytes/types.ts';
 import { decompressed } from '../compression/codecs.ts';
 import type { Digest } from '../spec/digest.ts';
+import type { TarEntry } from '../tar/entry.ts';
 import { LayerReader } from './scan.ts';
 import type { MergeLimits } from './limits.ts';
 
@@ -18,6 +19,8 @@ export interface ReadableLayer {
   reread?(): ByteStream;
   /** That it is a plain tar, whatever its first bytes look like. */
   readonly isPlain?: boolean;
+  /** Entries that are no files of the layer, such as the TOC that some formats keep in the tar: passed over, though verified as bytes. */
+  readonly isHidden?: ((entry: TarEntry) => boolean) | undefined;
 }
 
 /** A layer; a stream can be read only once. */
@@ -58,7 +61,7 @@ async function* plainLayer(layer: LayerInput, again: boolean): ByteStream {
 
 /** Reads a layer, decompressed and verified; `again`: for the second time. Whoever opens it closes it. */
 export function openLayer(layer: LayerInput, limits: MergeLimits, signal: AbortSignal | undefined, again = false): LayerReader {
-  return new LayerReader(ahead(abortable(plainLayer(layer, again), signal)), { headerBytes: limits.headerBytes, signal });
+  return new LayerReader(ahead(abortable(plainLayer(layer, again), signal)), { headerBytes: limits.headerBytes, signal, isHidden: 'isHidden' in layer ? layer.isHidden : undefined });
 }
 
 /** Has the next run made, on another thread where it is decompressed, while the last one is looked at. */

@@ -12,6 +12,8 @@ export interface ScanOptions {
   /** Bytes that one entry's headers may take together. */
   readonly headerBytes: number;
   readonly signal?: AbortSignal | undefined;
+  /** Entries that are passed over as if they were not there. */
+  readonly isHidden?: ((entry: TarEntry) => boolean) | undefined;
 }
 
 /**
@@ -22,6 +24,7 @@ export class LayerReader {
   readonly #reader: ByteReader;
   readonly #groups: GroupReader;
   readonly #signal: AbortSignal | undefined;
+  readonly #isHidden: ((entry: TarEntry) => boolean) | undefined;
   readonly #turns = new Turns();
   #entry: TarEntry | undefined;
   /** All header blocks of the entry: a view, like its bytes. */
@@ -34,6 +37,7 @@ export class LayerReader {
     this.#reader = new ByteReader(stream);
     this.#groups = new GroupReader(options.headerBytes);
     this.#signal = options.signal;
+    this.#isHidden = options.isHidden;
   }
 
   /** The next entry, whose bytes are views that are good until the next call; undefined at the end of the layer, which is then read out. */
@@ -55,7 +59,8 @@ export class LayerReader {
       await reader.skip(group.length);
       this.#entry = group.entry;
       this.left = group.entry.size;
-      return group.entry;
+      if (this.#isHidden?.(group.entry) !== true) return group.entry;
+      await this.skipBody();
     }
   }
 

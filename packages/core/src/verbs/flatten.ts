@@ -9,6 +9,7 @@ import { withMovedReferrers } from '../edit/moved-referrers.ts';
 import { rewriteImage } from '../edit/rewrite.ts';
 import type { EditableImage, ImageEdit, RewriteOptions, RewrittenManifest } from '../edit/rewrite.ts';
 import { OciTarError } from '../errors.ts';
+import { tocInTar } from '../image/layer-toc.ts';
 import { openImage } from '../image/layers.ts';
 import type { ImageLayer, OpenedImage } from '../image/layers.ts';
 import type { Gap } from '../image/plan.ts';
@@ -16,6 +17,7 @@ import type { PushOptions } from '../image/push.ts';
 import { asOwnImage } from '../image/referrers.ts';
 import type { ReferrerLimits } from '../image/referrers.ts';
 import type { ImageStore, NamedImage } from '../image/store.ts';
+import type { ReadableLayer } from '../layer/input.ts';
 import type { MergeLimits } from '../layer/limits.ts';
 import { mergeLayers } from '../layer/merge.ts';
 import type { MergeRules } from '../layer/merge-state.ts';
@@ -133,9 +135,10 @@ export async function* mergedTar(request: MergedTarRequest): ByteStream {
   yield* mergedBytes(await imageOf(request), 0, request);
 }
 
-function mergedBytes({ layers }: OpenedImage, keepBase: number, { mergeLimits, signal, duplicates, danglingLinks }: MergeChoice & { readonly signal?: AbortSignal }): ByteStream {
-  const inputs = layers.map((layer) => ({ read: () => layer.read(), reread: () => readAgain(layer), isPlain: true }));
-  return mergeLayers(inputs.slice(keepBase).toReversed(), {
+async function* mergedBytes({ layers }: OpenedImage, keepBase: number, { mergeLimits, signal, duplicates, danglingLinks }: MergeChoice & { readonly signal?: AbortSignal }): ByteStream {
+  const inputs: ReadableLayer[] = [];
+  for (const layer of layers) inputs.push({ read: () => layer.read(), reread: () => readAgain(layer), isPlain: true, isHidden: await tocInTar(layer, signal) });
+  yield* mergeLayers(inputs.slice(keepBase).toReversed(), {
     ...(keepBase === 0 ? {} : { base: inputs.slice(0, keepBase).toReversed() }),
     ...(mergeLimits === undefined ? {} : { limits: mergeLimits }),
     ...(signal === undefined ? {} : { signal }),

@@ -1,10 +1,12 @@
 import { writeTree } from '#runtime/write-tree';
 import type { ByteStream } from '../bytes/types.ts';
 import { OciTarError } from '../errors.ts';
+import { tocInTar } from '../image/layer-toc.ts';
 import { openImage } from '../image/layers.ts';
 import type { ImageLayer, OpenedImage } from '../image/layers.ts';
 import { watchedStore } from '../image/overlay.ts';
 import type { ImageStore } from '../image/store.ts';
+import type { ReadableLayer } from '../layer/input.ts';
 import { mergedEntries } from '../layer/merged-entries.ts';
 import { defaultWriteLimits } from '../runtime/tree-writer.ts';
 import type { WriteLimits, WriteReport, WriteTreeOptions } from '../runtime/tree-writer.ts';
@@ -49,7 +51,11 @@ export async function unpackImage(request: UnpackRequest): Promise<UnpackReport>
   const size = Math.max(leastSize, highestRatio * stored);
   const limits = { ...defaultWriteLimits, size, fileSize: writeLimits.size ?? size, ...writeLimits };
   // Once each where that will do: it is faster, and what is written is what was verified. What is hidden by a layer above waits on disk.
-  const layers = image.layers.toReversed().map((layer) => ({ read: () => reading.plain(layer, twice ? 2 * limits.size : limits.size), isPlain: true, once: !twice }));
+  const layers: ReadableLayer[] = [];
+  for (const layer of image.layers.toReversed()) {
+    const isHidden = await tocInTar(layer, signal);
+    layers.push({ read: () => reading.plain(layer, twice ? 2 * limits.size : limits.size), isPlain: true, once: !twice, isHidden });
+  }
   const merged = mergedEntries(layers, {
     duplicates,
     limits: { entries: limits.entries, spoolBytes: limits.size },
