@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { bytesSource } from '../../packages/core/src/bytes/source.ts';
+import { openSeekable } from '../../packages/core/src/seekable/open.ts';
 import type { SeekableLayer } from '../../packages/core/src/seekable/open.ts';
 import { verifyContent } from '../../packages/core/src/seekable/verify.ts';
 import { built, file, opened, tarOf } from './support.ts';
@@ -21,6 +23,40 @@ describe('a layer large enough for threads', () => {
   it.each([{}, { minChunkSize: 150_000 }])('is verified with every file, those of several chunks too: %j', async (options) => {
     const { blob } = await built(await tarOf(...files), { chunkSize: 200_000, ...options });
     expect(await verifyContent(await opened(blob))).toEqual({ files: 41, chunks: 44, size: 39 * 60_000 + 700_000 + 1 });
+  });
+
+  it('is read into the memory of the threads where its source can, and once', async () => {
+    const { blob } = await built(await tarOf(...files), { chunkSize: 200_000 });
+    const filled: [number, number][] = [];
+    let streamed = 0;
+    const source = {
+      ...bytesSource(blob),
+      read(start = 0, end = blob.length) {
+        streamed += end - start;
+        return bytesSource(blob).read(start, end);
+      },
+      async readInto(target: Uint8Array, position: number) {
+        target.set(blob.subarray(position, position + target.length));
+        filled.push([position, position + target.length]);
+      },
+    };
+    const layer = await openSeekable(source);
+    streamed = 0;
+    expect((await verifyContent(layer)).chunks).toBe(44);
+    expect(streamed).toBe(0);
+    expect(filled[0]?.[0]).toBe(layer.chunks[0]?.offset);
+    expect(filled.at(-1)?.[1]).toBe(layer.parts.payloadSize);
+    expect(filled.slice(1).every(([start], at) => start === filled[at]?.[1])).toBe(true);
+  });
+
+  it('can be left at any time, and be verified after that', async () => {
+    const { blob } = await built(await tarOf(...files), { chunkSize: 200_000 });
+    const layer = await opened(blob);
+    for (let round = 0; round < 30; round++) {
+      let left = round;
+      for await (const _ of layer.verifyChunks()) if (left-- === 0) break;
+    }
+    expect((await verifyContent(layer)).chunks).toBe(44);
   });
 
   it('has the same error as when it is read alone, for the first of the chunks that are damaged', async () => {

@@ -10,6 +10,11 @@ export interface ByteSource {
    * Throws SIZE_MISMATCH when the medium turns out shorter than `size`.
    */
   read(start?: number, end?: number): ByteStream;
+  /**
+   * Fills `target` with the bytes from `position` on: for readers of much that use their memory again. Absent where `read` is the only way. Throws as `read` does; then
+   * part of the target may have been written.
+   */
+  readInto?(target: Uint8Array, position: number): Promise<void>;
 }
 
 /** Where bytes go. Nothing counts as written before `commit`; `abort` takes back what it can. */

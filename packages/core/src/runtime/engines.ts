@@ -50,8 +50,9 @@ export interface Deflated {
 
 /** One compressed member, of whose content parts are to be digested. */
 export interface MemberToDigest {
-  /** Deflate data, the CRC-32 of its content, and whatever follows. */
-  readonly data: Uint8Array;
+  /** Where it lies in the batch's memory, with whatever follows it up to `end`. */
+  readonly start: number;
+  readonly end: number;
   /** The most bytes that it may decompress to. */
   readonly limit: number;
   /** `wanted`: the bytes themselves are asked for, too. */
@@ -63,4 +64,26 @@ export interface DigestedPart {
   readonly hex: string;
   /** Where they were wanted. */
   readonly bytes?: Uint8Array;
+}
+
+/** Memory for the members of one batch. */
+export interface MemberMemory {
+  readonly bytes: Uint8Array;
+  /** Gives it back, when it is not used any more. */
+  release(): void;
+}
+
+/** Digests parts of many members off the main thread. */
+export interface MemberDigester {
+  /** How many batches are worth having under way. */
+  readonly parallelism: number;
+  /** Members will come soon: threads may start while something else is done before. */
+  expect(): void;
+  /** The caller bounds how much is taken at a time, fills it, and releases it when its digests are there and it needs the bytes no more. */
+  memory(size: number): MemberMemory;
+  /**
+   * The digests of the parts that are asked for; undefined for a member that is incomplete, damaged, larger than its limit or of a kind that is not known here, and for all of them where
+   * threads do not work: another reader finds out what is wrong.
+   */
+  digest(memory: MemberMemory, members: readonly MemberToDigest[]): Promise<readonly (readonly DigestedPart[] | undefined)[]>;
 }

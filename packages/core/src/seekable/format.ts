@@ -1,5 +1,5 @@
 import type { ByteStream } from '../bytes/types.ts';
-import type { DigestedPart, MemberToDigest } from '../runtime/engines.ts';
+import type { MemberDigester } from '../runtime/engines.ts';
 import type { Digest } from '../spec/digest.ts';
 import type { TarToken } from '../tar/tokens.ts';
 import type { Toc } from './toc.ts';
@@ -123,13 +123,8 @@ export interface Decompressor {
   smallMember?(bytes: Uint8Array): Uint8Array | undefined;
   /** The same where the member must be all of `bytes`; else undefined. */
   wholeMember?(bytes: Uint8Array): Uint8Array | undefined;
-  /**
-   * A shortcut for verifying many members, off the main thread: the digests of parts of them, where `data` is what a member starts with. Undefined where a
-   * member is large, broken, or does not lie in them whole; `reader` finds out which. Called for several batches at a time.
-   */
-  digestMembers?(members: readonly MemberToDigest[]): Promise<readonly (readonly DigestedPart[] | undefined)[]>;
-  /** Called when `digestMembers` will be soon, for what takes time to start. */
-  expectMembers?(): void;
+  /** A shortcut for verifying many small members, off the main thread. */
+  readonly memberDigester?: MemberDigester;
 }
 
 export interface Footer {

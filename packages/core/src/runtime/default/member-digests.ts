@@ -1,12 +1,4 @@
-import type { DigestedPart, MemberToDigest } from '../engines.ts';
+import type { MemberDigester } from '../engines.ts';
 
-/** No threads, so nothing goes on at the same time. */
-export const memberParallelism = 1;
-
-/** Nothing to start. */
-export function expectMembers(): void {}
-
-/** Inflating here has no thread to go to: each member is left to its reader. */
-export async function digestMembers(members: readonly MemberToDigest[]): Promise<readonly (readonly DigestedPart[] | undefined)[]> {
-  return members.map(() => undefined);
-}
+/** Inflating here has no thread to go to: members are left to their readers. */
+export const memberDigester: MemberDigester | undefined = undefined;

@@ -67,8 +67,8 @@ export class BatchThreads<Order, Result> {
   }
 
   /**
-   * Gives a batch to a thread. `receive` is told what came of it; the output is its only until it returns, and then the input goes back to the arena. Undefined, with
-   * the input as it was, where threads do not work.
+   * Gives a batch to a thread. `receive` is told what came of it; the output is its only until it returns. Undefined where threads do not work. The input is as it was, and
+   * the caller's to give back.
    */
   run<T>(batch: Batch<Order>, receive: (result: Result, output: Uint8Array) => T): Promise<T | undefined> {
     if (this.#broken) return Promise.resolve(undefined);
@@ -125,7 +125,6 @@ export class BatchThreads<Order, Result> {
     if (this.hasRoom) this.#onRoom();
     if (running.size === 0) worker.unref();
     batch.receive(result, batch.output?.bytes ?? new Uint8Array(0));
-    this.arena.give(batch.input);
     if (batch.output !== undefined) this.arena.give(batch.output);
   }
 

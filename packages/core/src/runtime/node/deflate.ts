@@ -109,6 +109,7 @@ function send(): void {
         resolve({ data: copy.subarray(at, at + length), crc });
         at += length;
       }
+      threads.arena.give(input);
       return true;
     })
     .then((done) => {

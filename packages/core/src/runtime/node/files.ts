@@ -5,7 +5,7 @@ import { checkRange } from '../../bytes/source.ts';
 import type { ByteSource } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { mapErrno } from './errno.ts';
-import { becameShorter, readHandle } from './handle.ts';
+import { becameShorter, readHandle, readHandleInto } from './handle.ts';
 
 /** Without O_NONBLOCK opening a FIFO would wait for its writer for ever. */
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -22,6 +22,7 @@ export async function openFile(path: string): Promise<FileSource> {
   return {
     size,
     read: (start = 0, end = size) => readHandle(handle, path, start, end, size),
+    readInto: (target, position) => readHandleInto(handle, path, target, position, size),
     close: () => handle.close(),
   };
 }
@@ -50,6 +51,11 @@ export function unopenedFile(path: string, size: number): ByteSource {
       } finally {
         await handle.close();
       }
+    },
+    async readInto(target, position) {
+      checkRange(position, position + target.byteLength, size);
+      const handle = await openRegular(path);
+      await readHandleInto(handle, path, target, position, size).finally(() => handle.close());
     },
   };
 }

@@ -24,15 +24,26 @@ export async function* readHandle(handle: FileHandle, path: string, start: numbe
 
 async function readAt(handle: FileHandle, path: string, position: number, end: number): Promise<Uint8Array> {
   const buffer = Buffer.allocUnsafeSlow(Math.min(readSize, end - position));
+  await fill(handle, path, buffer, position, end);
+  return buffer;
+}
+
+/** Fills `target` with the bytes of an open file of `size` bytes. */
+export async function readHandleInto(handle: FileHandle, path: string, target: Uint8Array, position: number, size: number): Promise<void> {
+  checkRange(position, position + target.byteLength, size);
+  await fill(handle, path, target, position, size);
+}
+
+/** `end` is where the file must not end before, for the message. */
+async function fill(handle: FileHandle, path: string, target: Uint8Array, position: number, end: number): Promise<void> {
   let filled = 0;
-  while (filled < buffer.byteLength) {
-    const { bytesRead } = await handle.read(buffer, filled, buffer.byteLength - filled, position + filled).catch((error: unknown) => {
+  while (filled < target.byteLength) {
+    const { bytesRead } = await handle.read(target, filled, target.byteLength - filled, position + filled).catch((error: unknown) => {
       throw mapErrno(error, path);
     });
     if (bytesRead === 0) throw becameShorter(path, end, position + filled);
     filled += bytesRead;
   }
-  return buffer;
 }
 
 export function becameShorter(path: string, expected: number, actual: number): OciTarError {

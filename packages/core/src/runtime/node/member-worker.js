@@ -7,6 +7,9 @@ import { crc32, inflateRawSync } from 'node:zlib';
 /** @typedef {{ start: number, length: number, wanted: boolean }} Part */
 /** @typedef {{ start: number, end: number, limit: number, parts: Part[] }} Member `start` and `end` in the batch's memory, `limit` of what it decompresses to. */
 
+/** Of a gzip header without optional fields (RFC 1952, 2.3). */
+const headerSize = 10;
+
 /** zlib hands out so many bytes at once: what fits is not copied once more, and most members fit. */
 const leastOutput = 4 * 1024;
 const mostOutput = 9 * 1024 * 1024;
@@ -20,8 +23,10 @@ parentPort?.on('message', (/** @type {{ id: number, order: Member[], input: Piec
 
 /** @param {Uint8Array} bytes @param {Member} member */
 function digestsOf(bytes, { start, end, limit, parts }) {
-  const { output, consumed } = inflated(bytes.subarray(start, end), limit, parts);
-  const trailer = start + consumed;
+  if (bytes[start] !== 0x1f || bytes[start + 1] !== 0x8b || bytes[start + 2] !== 8 || bytes[start + 3] !== 0) return undefined;
+  const data = start + headerSize;
+  const { output, consumed } = inflated(bytes.subarray(data, end), limit, parts);
+  const trailer = data + consumed;
   if (output === undefined || trailer + 4 > end) return undefined;
   if (crc32(output) !== new DataView(bytes.buffer, bytes.byteOffset + trailer, 4).getUint32(0, true)) return undefined;
   if (parts.some((part) => part.start + part.length > output.length)) return undefined;

@@ -1,5 +1,5 @@
 import { deflateParallelism } from '#runtime/deflate';
-import { expectMembers } from '#runtime/member-digests';
+import { memberDigester } from '#runtime/member-digests';
 import { digestBytes } from '../../bytes/digest.ts';
 import type { ByteStream } from '../../bytes/types.ts';
 import { gzip } from '../../compression/gzip.ts';
@@ -7,7 +7,7 @@ import { invalidToc } from '../failures.ts';
 import type { Decompressor, Footer, SeekableFormat } from '../format.ts';
 import { stringifyToc } from '../toc-stringify.ts';
 import { tocDigestAnnotation, uncompressedSizeAnnotation } from '../toc.ts';
-import { checkGzipLevel, digestGzipMembers, effortOf, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
+import { checkGzipLevel, effortOf, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
 import { jsonOfGzippedTar, tocOfGzippedTar, tocTar } from './toc-tar.ts';
 
 export interface GzipFormatOptions {
@@ -65,8 +65,7 @@ export const estargzDecompressor: Decompressor = {
   tarOfEnd: withoutPadding,
   smallMember: smallGzipMember,
   wholeMember: wholeGzipMember,
-  expectMembers,
-  digestMembers: digestGzipMembers,
+  ...(memberDigester === undefined ? {} : { memberDigester }),
 };
 
 /**

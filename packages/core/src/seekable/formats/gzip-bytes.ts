@@ -1,9 +1,7 @@
 import { deflateRaw } from '#runtime/deflate';
 import { crc32, inflateSmall } from '#runtime/gzip';
-import { digestMembers } from '#runtime/member-digests';
 import { OciTarError } from '../../errors.ts';
 import { join } from '../../bytes/source.ts';
-import type { DigestedPart, MemberToDigest } from '../../runtime/engines.ts';
 import { decodeText, encodeText } from '../../tar/text.ts';
 import type { BlobWishes } from '../format.ts';
 
@@ -61,14 +59,6 @@ export function smallGzipMember(bytes: Uint8Array): Uint8Array | undefined {
 export function wholeGzipMember(bytes: Uint8Array): Uint8Array | undefined {
   const member = memberAt(bytes);
   return member !== undefined && member.end === bytes.length && member.size === member.output.length ? member.output : undefined;
-}
-
-/** Digests of parts of members with plain headers, off the main thread; see `Decompressor.digestMembers`. */
-export async function digestGzipMembers(members: readonly MemberToDigest[]): Promise<readonly (readonly DigestedPart[] | undefined)[]> {
-  const plain = members.filter(({ data }) => hasPlainHeader(data));
-  const digested = await digestMembers(plain.map((member) => ({ ...member, data: member.data.subarray(headerSize) })));
-  const found = new Map(plain.map((member, at) => [member, digested[at]]));
-  return members.map((member) => found.get(member));
 }
 
 /** A gzip header without optional fields. */
