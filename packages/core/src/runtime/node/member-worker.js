@@ -1,53 +1,52 @@
 // Takes verifying off the main thread: a message is a batch of small members of a seekable layer, of whose content only digests go back, and what is asked for.
 import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { crc32, inflateRawSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
+import { MemberInflater } from './member-inflater.js';
 
 /** @typedef {{ start: number, length: number, memory?: SharedArrayBuffer }} Piece `memory` where it is not in the arena. */
-/** @typedef {{ start: number, length: number, wanted: boolean }} Part */
-/** @typedef {{ start: number, end: number, limit: number, parts: Part[] }} Member `start` and `end` in the batch's memory, `limit` of what it decompresses to. */
+/** @typedef {{ hex: string, wanted: Uint8Array<ArrayBuffer>[] }} Digested */
 
 /** Of a gzip header without optional fields (RFC 1952, 2.3). */
 const headerSize = 10;
-
-/** zlib hands out so many bytes at once: what fits is not copied once more, and most members fit. */
-const leastOutput = 4 * 1024;
+/** What stands for the digest of a part whose member is not right; as long as one. */
+const none = ' '.repeat(64);
+/** The largest limit of a member; only what is used of it becomes real memory. */
 const mostOutput = 9 * 1024 * 1024;
 
-parentPort?.on('message', (/** @type {{ id: number, order: Member[], input: Piece }} */ { id, order, input: { start, length, memory = workerData.memory } }) => {
-  const bytes = new Uint8Array(memory, start, length);
-  const result = order.map((member) => digestsOf(bytes, member));
-  const wanted = result.flatMap((parts) => (parts ?? []).flatMap((part) => (part.bytes === undefined ? [] : [part.bytes.buffer])));
-  parentPort?.postMessage({ id, result }, wanted);
+const inflater = new MemberInflater(mostOutput);
+
+parentPort?.on('message', (/** @type {{ id: number, order: Float64Array, input: Piece }} */ { id, order, input: { start, length, memory = workerData.memory } }) => {
+  const result = digested(new Uint8Array(memory, start, length), order);
+  parentPort?.postMessage({ id, result }, result.wanted.map(({ buffer }) => buffer));
 });
 
-/** @param {Uint8Array} bytes @param {Member} member */
-function digestsOf(bytes, { start, end, limit, parts }) {
-  if (bytes[start] !== 0x1f || bytes[start + 1] !== 0x8b || bytes[start + 2] !== 8 || bytes[start + 3] !== 0) return undefined;
-  const data = start + headerSize;
-  const { output, consumed } = inflated(bytes.subarray(data, end), limit, parts);
-  const trailer = data + consumed;
-  if (output === undefined || trailer + 4 > end) return undefined;
-  if (crc32(output) !== new DataView(bytes.buffer, bytes.byteOffset + trailer, 4).getUint32(0, true)) return undefined;
-  if (parts.some((part) => part.start + part.length > output.length)) return undefined;
-  return parts.map((part) => {
-    const content = output.subarray(part.start, part.start + part.length);
-    const hex = hash('sha256', content);
-    return part.wanted ? { hex, bytes: Uint8Array.from(content) } : { hex };
-  });
+/** @param {Uint8Array} bytes @param {Float64Array} order see `packed` of member-digests.ts @returns {Digested} */
+function digested(bytes, order) {
+  /** @type {Digested} */
+  const result = { hex: '', wanted: [] };
+  for (let at = 0; at < order.length; ) {
+    const [start = 0, end = 0, limit = 0, count = 0] = order.subarray(at, at + 4);
+    const parts = order.subarray(at + 4, at + 4 + 3 * count);
+    at += 4 + 3 * count;
+    const content = contentOf(bytes, start, end, limit);
+    for (let part = 0; part < parts.length; part += 3) {
+      const [from = 0, size = 0, wanted = 0] = parts.subarray(part, part + 3);
+      const right = content !== undefined && from + size <= content.length;
+      const piece = right ? content.subarray(from, from + size) : undefined;
+      result.hex += piece === undefined ? none : hash('sha256', piece);
+      if (wanted === 1) result.wanted.push(Uint8Array.from(piece ?? []));
+    }
+  }
+  return result;
 }
 
-/** @param {Uint8Array} data @param {number} limit @param {Part[]} parts @returns {{ output: Uint8Array | undefined, consumed: number }} */
-function inflated(data, limit, parts) {
-  const last = parts.at(-1) ?? { start: 0, length: 0 };
-  // Padding and the headers after the content mostly have less than 8 KiB.
-  const chunkSize = Math.min(Math.max(last.start + last.length + 8192, leastOutput), mostOutput);
-  try {
-    const result = /** @type {unknown} */ (inflateRawSync(data, { info: true, maxOutputLength: limit, chunkSize }));
-    const { buffer, engine } = /** @type {{ buffer: Uint8Array, engine: { bytesWritten: number } }} */ (result);
-    return { output: buffer, consumed: engine.bytesWritten };
-  } catch {
-    // Incomplete, large or broken: whoever asked finds out which.
-    return { output: undefined, consumed: 0 };
-  }
+/** @param {Uint8Array} bytes @param {number} start @param {number} end @param {number} limit @returns {Uint8Array | undefined} */
+function contentOf(bytes, start, end, limit) {
+  if (bytes[start] !== 0x1f || bytes[start + 1] !== 0x8b || bytes[start + 2] !== 8 || bytes[start + 3] !== 0 || end - start < headerSize) return undefined;
+  const inflated = inflater.inflate(bytes, start + headerSize, end, limit);
+  if (inflated === undefined) return undefined;
+  const trailer = start + headerSize + inflated.consumed;
+  if (trailer + 4 > end) return undefined;
+  return crc32(inflated.output) === new DataView(bytes.buffer, bytes.byteOffset + trailer, 4).getUint32(0, true) ? inflated.output : undefined;
 }
