@@ -10,11 +10,15 @@ export interface ByteSource {
    * Throws SIZE_MISMATCH when the medium turns out shorter than `size`.
    */
   read(start?: number, end?: number): ByteStream;
-  /**
-   * Fills `target` with the bytes from `position` on: for readers of much that use their memory again. Absent where `read` is the only way. Throws as `read` does; then
-   * part of the target may have been written.
-   */
-  readInto?(target: Uint8Array, position: number): Promise<void>;
+  /** For readers of much that use their memory again. Absent where `read` is the only way. Throws as `read` does. */
+  open?(): Promise<OpenSource>;
+}
+
+/** A source that is open until `close`. */
+export interface OpenSource {
+  /** Fills `target` with the bytes from `position` on. Throws as `ByteSource.read` does; then part of the target may have been written. */
+  readInto(target: Uint8Array, position: number): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Where bytes go. Nothing counts as written before `commit`; `abort` takes back what it can. */

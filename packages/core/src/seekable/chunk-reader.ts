@@ -110,18 +110,20 @@ async function content(member: ByteReader, chunk: SeekableChunk): Promise<Uint8A
 
 /** What can be said before anything is read. LIMIT_EXCEEDED; INVALID_TOC for a chunk without a digest. */
 export function checkChunks(chunks: readonly SeekableChunk[], reading: ChunkReading): void {
-  for (const chunk of chunks) check(chunk, reading);
+  checkLimits(chunks, reading);
+  if (reading.unverified) return;
+  // For its error, where there is no digest.
+  for (const chunk of chunks) requiredDigest(chunk);
 }
 
-function check(chunk: SeekableChunk, { memberLimit, unverified }: ChunkReading): void {
-  const { entry, innerOffset, chunkSize } = chunk;
-  if (innerOffset + chunkSize > memberLimit) {
+/** LIMIT_EXCEEDED where more would have to be decompressed than is allowed. */
+export function checkLimits(chunks: readonly SeekableChunk[], { memberLimit }: ChunkReading): void {
+  for (const { entry, innerOffset, chunkSize } of chunks) {
+    if (innerOffset + chunkSize <= memberLimit) continue;
     throw new OciTarError('LIMIT_EXCEEDED', `to read ${entry.path}, ${innerOffset + chunkSize} bytes would have to be decompressed, more than the limit of ${memberLimit}`, {
       limit: memberLimit,
       actual: innerOffset + chunkSize,
       subject: entry.path,
     });
   }
-  // For its error, where there is no digest.
-  if (!unverified) requiredDigest(chunk);
 }

@@ -1,7 +1,7 @@
 import { ByteReader } from '../bytes/reader.ts';
 import type { DigestedPart, MemberDigester, MemberMemory, MemberToDigest } from '../runtime/engines.ts';
 import { ordered } from '../runtime/ordered.ts';
-import { checkChunks, readChunks, readMember } from './chunk-reader.ts';
+import { checkChunks, checkLimits, readChunks, readMember } from './chunk-reader.ts';
 import type { ChunkReading } from './chunk-reader.ts';
 import type { SeekableChunk } from './entry.ts';
 import type { BlobParts } from './footer.ts';
@@ -32,35 +32,42 @@ export function expectChunks({ decompressor, payloadSize }: BlobParts): void {
  * Verifies chunks, which are in the order of the blob, over the cores; errors as in `readChunks`, for the first chunk that is not right. A member that is not
  * plainly right is read once more, in the way that finds out what is wrong.
  */
-export async function* verifyChunks(chunks: readonly SeekableChunk[], reading: ChunkReading): AsyncGenerator<VerifiedChunk, void, void> {
+export async function* verifyChunks(chunks: readonly SeekableChunk[], reading: ChunkReading): AsyncGenerator<readonly VerifiedChunk[], void, void> {
   const { memberDigester } = reading.decompressor;
-  checkChunks(chunks, reading);
-  for (const members of alike(membersOf(chunks))) {
+  checkLimits(chunks, reading);
+  const groups = [...alike(membersOf(chunks))];
+  // What is small has digests that can be computed.
+  for (const members of groups) if (members[0]?.small !== true) checkChunks(members.flatMap((member) => member.chunks), reading);
+  for (const members of groups) {
     const size = members.reduce((sum, { start, end }) => sum + end - start, 0);
     if (memberDigester === undefined || members[0]?.small !== true || size < worthThreads) {
-      yield* readChunks(members.flatMap((member) => member.chunks), reading);
+      for await (const chunk of readChunks(members.flatMap((member) => member.chunks), reading)) yield [chunk];
     } else {
       yield* verifyMembers(members, memberDigester, reading);
     }
   }
 }
 
-async function* verifyMembers(members: readonly Member[], digester: MemberDigester, reading: ChunkReading): AsyncGenerator<VerifiedChunk, void, void> {
+async function* verifyMembers(members: readonly Member[], digester: MemberDigester, reading: ChunkReading): AsyncGenerator<readonly VerifiedChunk[], void, void> {
   const ahead = { count: digester.parallelism, bytes: digester.parallelism * largestSmallMember };
   const held = new Set<MemberMemory>();
   try {
     for await (const { batch, digested } of ordered(memberBatches(members, reading.blob, digester, held), ahead, (next) => digestBatch(next, digester))) {
       const { memory, start } = batch;
+      reading.signal?.throwIfAborted();
+      let verified: VerifiedChunk[] = [];
       for (const [at, member] of batch.members.entries()) {
-        reading.signal?.throwIfAborted();
         const parts = digested[at];
         if (parts !== undefined && member.chunks.every((chunk, part) => isRight(chunk, parts[part]))) {
-          for (const [part, chunk] of member.chunks.entries()) yield { chunk, ...withBytes(parts[part]) };
-        } else {
-          const bytes = memory.bytes.slice(member.start - start, member.end - start);
-          yield* readMember(new ByteReader(once(bytes), member.start), member.chunks, reading);
+          for (const [part, chunk] of member.chunks.entries()) verified.push({ chunk, ...withBytes(parts[part]) });
+          continue;
         }
+        yield verified;
+        verified = [];
+        const bytes = memory.bytes.slice(member.start - start, member.end - start);
+        for await (const chunk of readMember(new ByteReader(once(bytes), member.start), member.chunks, reading)) yield [chunk];
       }
+      yield verified;
       memory.release();
       held.delete(memory);
     }

@@ -1,12 +1,12 @@
 import { ByteReader } from '../bytes/reader.ts';
-import type { ByteSource } from '../bytes/types.ts';
+import type { ByteSource, OpenSource } from '../bytes/types.ts';
 import type { MemberDigester, MemberMemory } from '../runtime/engines.ts';
 import type { SeekableChunk } from './entry.ts';
 import { promisedDigest } from './verifiers.ts';
 
 /** What one thread is given at once: a message costs 50 µs on both sides, an average member 100. */
-const batchSize = 256 * 1024;
-const mostMembers = 500;
+const batchSize = 1024 * 1024;
+const mostMembers = 2000;
 /** Members of more than this, compressed or not, are read as a stream. */
 export const largestSmallMember: number = 8 * 1024 * 1024;
 
@@ -61,7 +61,7 @@ export function endOfContent(chunks: readonly SeekableChunk[]): number {
 
 /** Reads members that follow each other; the memory of each batch is put into `held`. */
 export async function* memberBatches(members: readonly Member[], blob: ByteSource, digester: MemberDigester, held: Set<MemberMemory>): AsyncGenerator<MemberBatch, void, void> {
-  const reader = new Filler(blob, members[0]?.start ?? 0, members.at(-1)?.end ?? 0);
+  const filler = await fillerOf(blob, members[0]?.start ?? 0, members.at(-1)?.end ?? 0);
   try {
     for (let at = 0; at < members.length; ) {
       const start = members[at]?.start ?? 0;
@@ -73,39 +73,27 @@ export async function* memberBatches(members: readonly Member[], blob: ByteSourc
       }
       const memory = digester.memory(end - start);
       held.add(memory);
-      await reader.fill(memory.bytes, start);
+      await filler.readInto(memory.bytes, start);
       yield { members: members.slice(at, next), start, size: end - start, memory };
       at = next;
     }
   } finally {
-    await reader.close();
+    await filler.close();
   }
 }
 
-/** Reads one run after the other into memory: straight where the source can, else out of one stream. */
-class Filler {
-  readonly #source: ByteSource;
-  readonly #start: number;
-  readonly #end: number;
-  #reader: ByteReader | undefined;
-
-  constructor(source: ByteSource, start: number, end: number) {
-    this.#source = source;
-    this.#start = start;
-    this.#end = end;
-  }
-
-  async fill(target: Uint8Array, position: number): Promise<void> {
-    if (this.#source.readInto !== undefined) return this.#source.readInto(target, position);
-    this.#reader ??= new ByteReader(this.#source.read(this.#start, this.#end), this.#start);
-    let filled = 0;
-    for await (const run of this.#reader.stream(target.length)) {
-      target.set(run, filled);
-      filled += run.length;
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#reader?.close();
-  }
+/** Fills one piece of memory after the other: straight where the source can, else out of one stream. */
+async function fillerOf(source: ByteSource, start: number, end: number): Promise<OpenSource> {
+  if (source.open !== undefined) return source.open();
+  const reader = new ByteReader(source.read(start, end), start);
+  return {
+    async readInto(target) {
+      let filled = 0;
+      for await (const run of reader.stream(target.length)) {
+        target.set(run, filled);
+        filled += run.length;
+      }
+    },
+    close: () => reader.close(),
+  };
 }

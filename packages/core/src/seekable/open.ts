@@ -203,8 +203,8 @@ export class SeekableLayer {
     return readChunks(chunks, { ...this.#reading, signal: options.signal });
   }
 
-  /** Reads all content and verifies each chunk, over the cores; hands the content out only of files of several chunks. Errors as in `read`. */
-  verifyChunks(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<VerifiedChunk> {
+  /** Reads all content and verifies each chunk, over the cores; some at a time, and the content only of files of several chunks. Errors as in `read`. */
+  verifyChunks(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<readonly VerifiedChunk[]> {
     return verifyChunks(this.chunks, { ...this.#reading, signal: options.signal });
   }
 

@@ -25,10 +25,11 @@ export function promisedDigest({ entry, chunkDigest }: SeekableChunk): string | 
 
 /** INVALID_TOC where a chunk has no digest, or one that cannot be computed here. */
 export function chunkVerifiers(chunks: readonly SeekableChunk[]): ChunkVerifiers {
-  const known = new Set(chunks);
   for (const chunk of chunks) requiredDigest(chunk);
+  let known: ReadonlySet<SeekableChunk> | undefined;
   return {
     verifier(chunk) {
+      known ??= new Set(chunks);
       if (!known.has(chunk)) throw invalidToc('has no such chunk: it is of another layer', chunk.entry.path);
       return verifierOf(chunk);
     },

@@ -33,24 +33,28 @@ export interface VerifiedContent {
 export async function verifyContent(layer: SeekableLayer, options: { readonly signal?: AbortSignal } = {}): Promise<VerifiedContent> {
   layer.verifiers();
   checkEmptyFiles(layer);
+  // Where members are on threads these have all cores already.
+  const onThreads = layer.parts.decompressor.memberDigester !== undefined;
   let files = 0;
   let size = 0;
   let whole: { readonly entry: SeekableEntry; readonly digester: Digester } | undefined;
   try {
-    for await (const { chunk, bytes } of layer.verifyChunks(options)) {
-      const { entry } = chunk;
-      if (chunk.chunkOffset === 0) {
-        files += 1;
-        // With one chunk the digests are compared, not the content once more.
-        if (entry.chunks.length === 1) checkSame(entry, chunk.chunkDigest ?? entry.toc?.digest);
-        else whole = { entry, digester: createDigester('sha256', { size: entry.size }) };
+    for await (const verified of layer.verifyChunks(options)) {
+      for (const { chunk, bytes } of verified) {
+        const { entry } = chunk;
+        if (chunk.chunkOffset === 0) {
+          files += 1;
+          // With one chunk the digests are compared, not the content once more.
+          if (entry.chunks.length === 1) checkSame(entry, chunk.chunkDigest ?? entry.toc?.digest);
+          else whole = { entry, digester: createDigester('sha256', { size: onThreads ? 0 : entry.size }) };
+        }
+        size += chunk.chunkSize;
+        if (whole?.entry !== entry || bytes === undefined) continue;
+        await whole.digester.update(bytes);
+        if (chunk.chunkOffset + chunk.chunkSize < entry.size) continue;
+        checkSame(entry, `sha256:${await whole.digester.hex()}`);
+        whole = undefined;
       }
-      size += chunk.chunkSize;
-      if (whole?.entry !== entry || bytes === undefined) continue;
-      await whole.digester.update(bytes);
-      if (chunk.chunkOffset + chunk.chunkSize < entry.size) continue;
-      checkSame(entry, `sha256:${await whole.digester.hex()}`);
-      whole = undefined;
     }
   } finally {
     whole?.digester.dispose();

@@ -22,7 +22,7 @@ export async function openFile(path: string): Promise<FileSource> {
   return {
     size,
     read: (start = 0, end = size) => readHandle(handle, path, start, end, size),
-    readInto: (target, position) => readHandleInto(handle, path, target, position, size),
+    open: async () => ({ readInto: (target, position) => readHandleInto(handle, path, target, position, size), close: async () => {} }),
     close: () => handle.close(),
   };
 }
@@ -52,10 +52,9 @@ export function unopenedFile(path: string, size: number): ByteSource {
         await handle.close();
       }
     },
-    async readInto(target, position) {
-      checkRange(position, position + target.byteLength, size);
+    async open() {
       const handle = await openRegular(path);
-      await readHandleInto(handle, path, target, position, size).finally(() => handle.close());
+      return { readInto: (target, position) => readHandleInto(handle, path, target, position, size), close: () => handle.close() };
     },
   };
 }
