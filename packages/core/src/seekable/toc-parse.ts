@@ -49,11 +49,12 @@ function entryOf(value: JsonValue, index: number): TocEntry {
   const { name, type } = value;
   if (typeof name !== 'string') throw invalidToc(`has an entry (number ${index}) without a name`);
   if (typeof type !== 'string' || !isType(type)) throw invalidToc(`is of the unknown type ${JSON.stringify(type)}`, name);
+  if (isEntry(value)) return value;
   const entry: Draft = { name, type };
   for (const key in value) {
     const member = value[key];
     if (isNumberField(key)) {
-      if (typeof member !== 'number' || !Number.isSafeInteger(member) || member < 0) {
+      if (!isCount(member)) {
         throw invalidToc(`has the ${key} ${JSON.stringify(member)}, which is not a whole number from 0 to 2^53-1`, name);
       }
       entry[key] = member;
@@ -73,6 +74,23 @@ function entryOf(value: JsonValue, index: number): TocEntry {
 /** As Go compares keys: the long s (U+017F) and the Kelvin sign (U+212A) are letters of other cases, too. */
 function folded(key: string): string {
   return key.toUpperCase().toLowerCase();
+}
+
+/** All that is in it is as it should be, so that it need not be made anew. Extended attributes have to be. */
+function isEntry(value: JsonObject): value is JsonObject & TocEntry {
+  for (const key in value) {
+    const member = value[key];
+    if (numbers.has(key)) {
+      if (!isCount(member)) return false;
+    } else if (typeof member !== 'string' || !(texts.has(key) || key === 'name' || key === 'type')) {
+      return false;
+    }
+  }
+  return true;
+}
+
+function isCount(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isNumberField(key: string): key is (typeof numberFields)[number] {

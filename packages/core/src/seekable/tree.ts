@@ -54,6 +54,9 @@ class TreeBuilder {
   readonly #entryLimit: number;
   readonly #users = new Map<number, string>();
   readonly #groups = new Map<number, string>();
+  /** The last one of `#directories` that was asked for: most entries lie beside the one before them. */
+  #lastPath = '';
+  #lastDirectory: SeekableEntry = this.root;
   /** Directories that entries lie in, by their path. */
   readonly #directories = new Map<string, SeekableEntry>([['', this.root]]);
   readonly #children = new Map<SeekableEntry, Children>();
@@ -90,8 +93,14 @@ class TreeBuilder {
 
   /** The directory at `path`; made, with those above it, where it is not there yet. */
   #directoryAt(path: string, of: string): SeekableEntry {
-    const known = this.#directories.get(path);
-    if (known !== undefined) return known;
+    if (path === this.#lastPath) return this.#lastDirectory;
+    const directory = this.#directories.get(path) ?? this.#makeDirectory(path, of);
+    this.#lastPath = path;
+    this.#lastDirectory = directory;
+    return directory;
+  }
+
+  #makeDirectory(path: string, of: string): SeekableEntry {
     let directory = this.root;
     let end = -1;
     // Step by step, since a hostile path of many parts must not be looked up as a whole for each of them.

@@ -6,6 +6,9 @@ import type { JsonLimits } from './limits.ts';
 /** Each level is two calls; 1000 stay far below what the smallest stacks hold. */
 const deepest = 1000;
 
+/** More different keys than a table of contents has. */
+const mostKeys = 100;
+
 const quote = 0x22;
 const backslash = 0x5c;
 
@@ -20,6 +23,8 @@ export class JsonParser {
   readonly #maxDepth: number;
   readonly #subject: string | undefined;
   readonly #path: (string | number)[] = [];
+  /** The key that came after a key the last time. */
+  readonly #following = new Map<string, string>();
   #at = 0;
 
   constructor(text: string, limits: JsonLimits, subject: string | undefined) {
@@ -58,12 +63,14 @@ export class JsonParser {
   #object(): JsonValue {
     this.#enter();
     const object: Record<string, JsonValue> = {};
+    let previous = '';
     if (!this.#take(0x7d)) {
       do {
         this.#space();
         const start = this.#at;
         if (this.#text.charCodeAt(start) !== quote) this.#unexpected('a key');
-        const key = this.#string();
+        const key = this.#key(previous);
+        previous = key;
         if (Object.hasOwn(object, key)) this.#fail(`has the key ${shown(key)} twice in ${this.#place()}`, start);
         this.#path.push(key);
         if (!this.#take(0x3a)) this.#unexpected('":"');
@@ -99,6 +106,20 @@ export class JsonParser {
       this.#throw('LIMIT_EXCEEDED', `is nested deeper than the limit of ${this.#maxDepth}`, this.#at, { limit: this.#maxDepth });
     }
     this.#at += 1;
+  }
+
+  /** The key whose opening quote is next. Mostly it is the one that came after `previous` the last time: then no string has to be made and looked up. */
+  #key(previous: string): string {
+    const start = this.#at;
+    const likely = this.#following.get(previous);
+    if (likely !== undefined && this.#text.startsWith(likely, start + 1) && this.#text.charCodeAt(start + 1 + likely.length) === quote) {
+      this.#at = start + likely.length + 2;
+      return likely;
+    }
+    const key = this.#string();
+    // One that has escapes is longer in the text, and may itself have a backslash or a quote.
+    if (this.#at - start === key.length + 2 && (likely !== undefined || this.#following.size < mostKeys)) this.#following.set(previous, key);
+    return key;
   }
 
   /** The string whose opening quote is next. */
