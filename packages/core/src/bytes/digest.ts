@@ -3,7 +3,6 @@ import { OciTarError } from '../errors.ts';
 import type { Digester } from '../runtime/digester.ts';
 import { formatDigest, hashAlgorithm } from '../spec/digest.ts';
 import type { Digest, HashAlgorithm } from '../spec/digest.ts';
-import { bytesSource } from './source.ts';
 import type { ByteStream } from './types.ts';
 
 /** What bytes are promised to be. */
@@ -99,7 +98,9 @@ export async function digestStream(stream: ByteStream, algorithm: HashAlgorithm 
 }
 
 export async function digestBytes(bytes: Uint8Array, algorithm: HashAlgorithm = 'sha256'): Promise<Digest> {
-  return (await digestStream(bytesSource(bytes).read(), algorithm)).digest;
+  const verifier = new Verifier({ size: bytes.length }, { algorithm });
+  await verifier.update(bytes);
+  return (await verifier.finish()).digest;
 }
 
 function computable(digest: Digest): HashAlgorithm {
