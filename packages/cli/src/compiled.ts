@@ -6,6 +6,9 @@ import { userFolders } from './user-folders.ts';
 /** Below this a file is compiled sooner than its compiled form is read, in bytes. */
 const worthwhile = 64 * 1024;
 
+/** Most short runs are over by then, in ms. */
+const soon = 250;
+
 /** A sha256 of what the code belongs to and of the code. */
 const headerSize = 32;
 
@@ -38,10 +41,14 @@ function compile(path: string, folder: string, version: string): Script {
   const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(path, 'utf8')}\n})`;
   const script = new Script(source, { filename: path, ...(cachedData === undefined ? {} : { cachedData }) });
   if (cachedData === undefined || script.cachedDataRejected === true) {
-    // At the end, when what this run needed has been compiled too.
-    process.once('exit', () => {
+    const keep = () => {
+      clearTimeout(timer);
+      process.off('exit', keep);
       if (cachedDataVersionTag() === tag) write(file, key, script.createCachedData());
-    });
+    };
+    // When what this run needs has been compiled too, but before V8 drops what has not run for a while: of a build of 5 s hardly anything was left.
+    const timer = setTimeout(keep, soon).unref();
+    process.on('exit', keep);
   }
   return script;
 }
