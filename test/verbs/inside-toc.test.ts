@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytesSource, collect, convertImage, estargz, externalTocCompressor, externalTocDecompressor, listFiles, manifestChecksumAnnotations, mediaTypes, mergedTar, openImage, readFile, seekableForm, tarTokens, tocDigestAnnotation, unpackImage, zstdChunked } from '@oci-tar/core';
+import { bytesSource, collect, convertImage, estargz, externalTocCompressor, externalTocDecompressor, listFiles, manifestChecksumAnnotations, mediaTypes, mergedTar, openImage, readFile, seekableForm, tarTokens, tocDigestAnnotation, unpackImage, verifyImages, zstdChunked } from '@oci-tar/core';
 import type { ByteSource, Descriptor, ImageStore, LayerForm } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { registryStore } from '../../packages/core/src/stores/registry/store.ts';
@@ -213,6 +213,17 @@ describe('a TOC that is an entry of its tar, as the reference has it', () => {
     const store = await withTocInTar();
     await annotate(store, { [tocDigestAnnotation]: `sha256:${'0'.repeat(64)}` });
     await expect(unpacked(store)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+  });
+
+  it('is told of by verify where it is not the one that the manifest names', async () => {
+    const store = await withTocInTar();
+    expect((await verifyImages(store, [await store.resolve(name)])).problems).toEqual([]);
+    await annotate(store, { [tocDigestAnnotation]: `sha256:${'0'.repeat(64)}` });
+    const [first] = await layersOf(store);
+    expect((await verifyImages(store, [await store.resolve(name)])).problems).toMatchObject([
+      { image: name, descriptor: { digest: first?.digest }, code: 'DIGEST_MISMATCH', message: expect.stringContaining('the TOC of layer') },
+      { image: name, code: 'DIGEST_MISMATCH' },
+    ]);
   });
 });
 

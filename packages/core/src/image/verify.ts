@@ -16,6 +16,7 @@ import { isConfigType, isForeignType, isLayerType } from '../spec/media-type.ts'
 import { roleOf } from './children.ts';
 import { eachOf } from './each.ts';
 import { isContentFault } from './fault.ts';
+import { hasVoucher, openVouchedToc } from './layer-toc.ts';
 import { describedBy } from './platform-choice.ts';
 import { openBlob, readBlob, readDocument } from './read.ts';
 import type { ImageStore, NamedImage } from './store.ts';
@@ -132,6 +133,7 @@ class Verification {
   async #manifest(manifest: Manifest, parent: Descriptor): Promise<void> {
     const { config, layers } = manifest;
     await eachOf([config, ...layers], this.#options.jobs ?? 2, (blob) => this.#blob(blob));
+    for (const layer of layers) await this.#toc(layer);
     const layered = isConfigType(config.mediaType) && layers.every((layer) => isLayerType(layer.mediaType));
     // A config that is missing or damaged has been told of.
     if (!layered || this.#failed.has(config.digest)) return;
@@ -149,6 +151,18 @@ class Verification {
       const actual = hashAlgorithm(expected) === 'sha256' ? sha256 : await this.#diffID(layer, expected);
       if (actual === undefined || actual === expected) continue;
       this.#problem(layer, 'DIGEST_MISMATCH', `layer ${layer.digest} unpacks to ${actual}, but the config says ${expected}`);
+    }
+  }
+
+  /** Readers in pieces go by the TOC that the manifest names, and by no other. */
+  async #toc(layer: Descriptor): Promise<void> {
+    if (!hasVoucher(layer) || this.#failed.has(layer.digest) || !(await this.#isHere(layer))) return;
+    try {
+      await openVouchedToc({ descriptor: layer, open: () => openBlob(this.#store, layer) }, this.#options.signal);
+    } catch (error) {
+      if (!isContentFault(error, this.#options.signal)) throw error;
+      // The blob itself is sound, so it is not among those that failed.
+      this.#problems.push({ image: this.#image, descriptor: layer, code: error.code, message: error.message });
     }
   }
 

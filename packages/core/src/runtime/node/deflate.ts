@@ -9,7 +9,7 @@ const defaultLevel = 6;
 
 /**
  * Levels 8 and 9 search as 7 does: they would take 1.6 and 2.6 times as long, for 0.13 and 0.16 % less of the members of a Debian layer. With the smaller blocks that
- * is still 0.4 % less than zlib's own level 9.
+ * is still 0.4 % less than zlib's own level 9; for texts and scripts it is 0.2 % more.
  */
 const highestLevel = 7;
 
