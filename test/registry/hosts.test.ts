@@ -300,6 +300,21 @@ describe('hosts.toml', () => {
     });
   });
 
+  it.each([
+    ['"5s"', 5000],
+    ['"500ms"', 500],
+    ['"1m30.5s"', 90_500],
+    ['"0s"', undefined],
+    ['"soon"', 'INVALID_ARGUMENT'],
+    ['"5"', 'INVALID_ARGUMENT'],
+    ['5', 'INVALID_ARGUMENT'],
+  ])('says how long a connection may take: %s', async (text, expected) => {
+    const folder = hostsDir('registry.example', `[host."https://mirror.example"]\ndial_timeout = ${text}\n`);
+    const found = endpointsOf('registry.example', { ...plain, hostsDir: folder });
+    if (typeof expected === 'string') await expect(found).rejects.toMatchObject({ code: expected });
+    else expect((await found)[0]?.dialTimeout).toBe(expected);
+  });
+
   it('of a mirror that may not resolve does not let it say what a tag means', () =>
     withRegistry({}, async (mirror) => {
       await pushed(mirror);

@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly verifyTls: boolean;
   /** Sent with each request. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds until a connection has to stand, where a `hosts.toml` says so. */
+  readonly dialTimeout?: number;
   readonly canResolve: boolean;
   readonly canPull: boolean;
   readonly canPush: boolean;

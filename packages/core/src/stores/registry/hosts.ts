@@ -89,12 +89,24 @@ async function endpointFrom(address: string, table: Table, path: string, own: En
     tls,
     verifyTls: table['skip_verify'] !== true,
     headers: Object.fromEntries(headers),
+    ...dialTimeoutOf(table['dial_timeout'], path),
     canResolve: capabilities.includes('resolve'),
     canPull: capabilities.includes('pull'),
     canPush: capabilities.includes('push'),
     ...(mirrorOf === undefined || same ? {} : { mirrorOf }),
   };
 }
+
+/** In Go's spelling: `1s`, `500ms`, `1m30s`; of `0s` the file has nothing to say. INVALID_ARGUMENT. */
+function dialTimeoutOf(value: unknown, path: string): Pick<Endpoint, 'dialTimeout'> {
+  if (value === undefined) return {};
+  const parts = typeof value === 'string' && /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h))+$/.test(value) ? [...value.matchAll(/([\d.]+)(ms|s|m|h)/g)] : [];
+  const milliseconds = parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (units[unit] ?? 0), 0);
+  if (parts.length > 0) return milliseconds === 0 ? {} : { dialTimeout: milliseconds };
+  throw new OciTarError('INVALID_ARGUMENT', `${path}: dial_timeout is ${JSON.stringify(value)}, no time such as "5s"`, { subject: path });
+}
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 function clientIn({ client }: TlsFiles): Pick<TlsFiles, 'client'> {
   return client === undefined ? {} : { client };

@@ -13,6 +13,9 @@ import { proxiesIn, proxyFor } from './proxies.ts';
 import type { Proxies } from './proxies.ts';
 import { tunnelsOf } from './tunnels.ts';
 
+/** Until a connection stands, in ms. */
+const longestDial = 30_000;
+
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
@@ -128,10 +131,10 @@ export class Transport {
 
   async #open(own: boolean, proxy: string | undefined): Promise<Dispatcher> {
     const { Agent, EnvHttpProxyAgent, Pool, buildConnector } = await import('undici');
-    const { tls, verifyTls } = this.#endpoint;
+    const { tls, verifyTls, dialTimeout = longestDial } = this.#endpoint;
     const { timeout = defaultTimeout, connections = defaultConnections } = this.#options;
     const common = { connections, headersTimeout: timeout, bodyTimeout: timeout, pipelining: 1 };
-    const patience = { timeout: Math.min(timeout, 30_000) };
+    const patience = { timeout: Math.min(timeout, dialTimeout) };
     // Where a registry sends us on to somebody else, its own authorities and our certificate are of no concern.
     const more = [...(this.#system ?? []), ...(own ? tls.ca : [])];
     const client = own ? tls.client : undefined;
