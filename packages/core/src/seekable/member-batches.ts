@@ -7,6 +7,8 @@ import { promisedDigest } from './verifiers.ts';
 /** What one thread is given at once: a message costs 50 µs on both sides, an average member 100. */
 const batchSize = 1024 * 1024;
 const mostMembers = 2000;
+/** Zeros are 1000 times as large as their member: of a file of them a batch would have, and give back, a gigabyte. */
+const contentSize = 8 * 1024 * 1024;
 /** Members of more than this, compressed or not, are read as a stream. */
 export const largestSmallMember: number = 8 * 1024 * 1024;
 
@@ -23,6 +25,7 @@ export interface MemberBatch {
   readonly members: readonly Member[];
   /** Position of the memory's first byte in the blob. */
   readonly start: number;
+  /** Of the members and of their content, which may come back whole. */
   readonly size: number;
   readonly memory: MemberMemory;
 }
@@ -66,15 +69,17 @@ export async function* memberBatches(members: readonly Member[], blob: ByteSourc
     for (let at = 0; at < members.length; ) {
       const start = members[at]?.start ?? 0;
       let end = start;
+      let content = 0;
       let next = at;
-      for (let member = members[next]; member !== undefined && end - start < batchSize && next - at < mostMembers; member = members[next]) {
+      for (let member = members[next]; member !== undefined && end - start < batchSize && content < contentSize && next - at < mostMembers; member = members[next]) {
         end = member.end;
+        content += endOfContent(member.chunks);
         next += 1;
       }
       const memory = digester.memory(end - start);
       held.add(memory);
       await filler.readInto(memory.bytes, start);
-      yield { members: members.slice(at, next), start, size: end - start, memory };
+      yield { members: members.slice(at, next), start, size: end - start + content, memory };
       at = next;
     }
   } finally {
