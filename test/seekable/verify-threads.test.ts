@@ -83,4 +83,15 @@ describe('a layer large enough for threads', () => {
       await expect(verifyContent(layer)).rejects.toEqual(expected);
     }
   });
+
+  // The last four bytes of a member are the length of its content.
+  it.each([60_000, 300_000])('is refused where a member of %d bytes ends with another length, as when it is read alone', async (size) => {
+    const { blob } = await built(await tarOf(...Array.from({ length: 40 }, (_, at) => file(`file-${at}`, randomBytes(size)))));
+    const { chunks } = await opened(blob);
+    blob[(chunks[7]?.nextOffset ?? 0) - 1] = 0x55;
+    const layer = await opened(blob);
+    const expected = await oneByOne(layer);
+    expect(expected).toMatchObject({ code: 'INVALID_COMPRESSION' });
+    await expect(verifyContent(layer)).rejects.toEqual(expected);
+  });
 });

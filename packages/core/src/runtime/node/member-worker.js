@@ -9,6 +9,8 @@ import { MemberInflater } from './member-inflater.js';
 
 /** Of a gzip header without optional fields (RFC 1952, 2.3). */
 const headerSize = 10;
+/** CRC-32 and length of the content. */
+const trailerSize = 8;
 /** What stands for the digest of a part whose member is not right; as long as one. */
 const none = ' '.repeat(64);
 /** The largest limit of a member; only what is used of it becomes real memory. */
@@ -46,7 +48,9 @@ function contentOf(bytes, start, end, limit) {
   if (bytes[start] !== 0x1f || bytes[start + 1] !== 0x8b || bytes[start + 2] !== 8 || bytes[start + 3] !== 0 || end - start < headerSize) return undefined;
   const inflated = inflater.inflate(bytes, start + headerSize, end, limit);
   if (inflated === undefined) return undefined;
-  const trailer = start + headerSize + inflated.consumed;
-  if (trailer + 4 > end) return undefined;
-  return crc32(inflated.output) === new DataView(bytes.buffer, bytes.byteOffset + trailer, 4).getUint32(0, true) ? inflated.output : undefined;
+  const at = start + headerSize + inflated.consumed;
+  if (at + trailerSize > end) return undefined;
+  const { output } = inflated;
+  const trailer = new DataView(bytes.buffer, bytes.byteOffset + at, trailerSize);
+  return crc32(output) === trailer.getUint32(0, true) && output.length === trailer.getUint32(4, true) ? output : undefined;
 }

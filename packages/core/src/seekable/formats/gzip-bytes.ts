@@ -58,7 +58,7 @@ export function smallGzipMember(bytes: Uint8Array): Uint8Array | undefined {
 /** The same where it is all of `bytes`; see `Decompressor.wholeMember`. */
 export function wholeGzipMember(bytes: Uint8Array): Uint8Array | undefined {
   const member = memberAt(bytes);
-  return member !== undefined && member.end === bytes.length && member.size === member.output.length ? member.output : undefined;
+  return member?.end === bytes.length ? member.output : undefined;
 }
 
 /** A gzip header without optional fields. */
@@ -66,14 +66,14 @@ function hasPlainHeader(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8 && bytes[3] === 0;
 }
 
-function memberAt(bytes: Uint8Array): { readonly output: Uint8Array; readonly end: number; readonly size: number } | undefined {
+function memberAt(bytes: Uint8Array): { readonly output: Uint8Array; readonly end: number } | undefined {
   if (!hasPlainHeader(bytes)) return undefined;
   const small = inflateSmall(bytes.subarray(headerSize));
   const end = headerSize + (small?.consumed ?? 0);
   if (small === undefined || bytes.length < end + trailerSize) return undefined;
   const trailer = new DataView(bytes.buffer, bytes.byteOffset + end);
-  if (crc32(small.output, 0) !== trailer.getUint32(0, true)) return undefined;
-  return { output: small.output, end: end + trailerSize, size: trailer.getUint32(4, true) };
+  if (crc32(small.output, 0) !== trailer.getUint32(0, true) || small.output.length !== trailer.getUint32(4, true)) return undefined;
+  return { output: small.output, end: end + trailerSize };
 }
 
 /** An empty member that bears `extra` in its header: a footer. */
