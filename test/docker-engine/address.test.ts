@@ -55,7 +55,7 @@ describe('where the engine is', () => {
     await expect(engineAddress({ host, env: {} })).rejects.toMatchObject({ code: 'UNSUPPORTED', hint: expect.any(String) as string });
   });
 
-  it.each(['tcp://me:sesame@host', 'ssh://me:sesame@host', 'me:sesame@host'])('%j is refused without repeating the password', async (host) => {
+  it.each(['tcp://me:sesame@host', 'ssh://me:sesame@host', 'me:sesame@host', 'ssh://me:open@sesame@host', 'tcp://me:open/sesame@host', 'me:open:sesame@host'])('%j is refused without repeating the password', async (host) => {
     const error: unknown = await engineAddress({ env: { DOCKER_HOST: host } }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('me@host') as string });
     expect(`${String(error)} ${JSON.stringify(error)}`).not.toContain('sesame');

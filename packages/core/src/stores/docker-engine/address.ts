@@ -59,9 +59,9 @@ function addressOf({ host, tls }: EngineEndpoint): EngineAddress {
   });
 }
 
-/** `me:secret@host` without the secret: it may come from the environment, where nobody sees it. */
+/** `me:secret@host` without the secret: it may come from the environment, where nobody sees it. One with `@` or `/` in it makes no address, but is one. */
 function withoutPassword(address: string): string {
-  return address.replace(/:[^/@]*@/, '@');
+  return address.replace(/^((?:[a-z]+:\/\/)?[^:/@]*):(?!\/\/).*@/i, '$1@');
 }
 
 function urlOf(text: string): URL | undefined {
