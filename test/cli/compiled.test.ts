@@ -24,7 +24,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 /** A short run, which has to say what it says without any cache. */
 function run(environment: Readonly<Record<string, string>> = {}, words: readonly string[] = ['images', '--json']): void {
   const env = { PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: cache, OCI_TAR_STORE: join(home, 'store'), ...environment };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(home, 'dist/main.js'), ...words], { env, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(home, 'dist/main.js'), ...words], { env, encoding: 'utf8', timeout: 20_000 });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   if (words[0] === 'images') expect(JSON.parse(stdout)).toEqual([]);
 }
@@ -84,6 +84,16 @@ describe('compiled code', () => {
     run();
     expect(identity(kept())).not.toBe(before);
     expect(statSync(kept()).mode & 0o777).toBe(0o600);
+  });
+
+  it('is not waited for where a pipe is in its place', () => {
+    run();
+    const file = kept();
+    rmSync(file);
+    spawnSync('mkfifo', [file]);
+    expect(statSync(file).isFIFO()).toBe(true);
+    run();
+    expect(statSync(file).isFile()).toBe(true);
   });
 
   it('is of one version of the source', () => {

@@ -1,10 +1,13 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
 import { userFolders } from './user-folders.ts';
 
 /** Below this a file is compiled sooner than its compiled form is read, in bytes. */
 const worthwhile = 64 * 1024;
+
+/** Many times what V8 makes of our largest file, in bytes. */
+const largest = 32 * 1024 * 1024;
 
 /** Most short runs are over by then, in ms. */
 const soon = 250;
@@ -53,12 +56,14 @@ function compile(path: string, folder: string, version: string): Script {
   return script;
 }
 
-/** Code that another user could have written is not run; and V8 crashes on what a power failure left of a file. */
+/** Code that another user could have written is not run, nor is waited for what is no file; and V8 crashes on what a power failure left of a file. */
 function read(path: string, key: string): Buffer | undefined {
   let file: number | undefined;
   try {
-    file = openSync(path, 'r');
-    const { uid, mode } = fstatSync(file);
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(file);
+    const { uid, mode } = stats;
+    if (!stats.isFile() || stats.size > largest) return undefined;
     if (process.geteuid !== undefined && (uid !== process.geteuid() || (mode & 0o022) !== 0)) return undefined;
     const bytes = readFileSync(file);
     const code = bytes.subarray(headerSize);
