@@ -106,6 +106,12 @@ describe('TLS', () => {
     });
   });
 
+  it('says which registry a certificate is for that cannot be used', async () => {
+    const certDir = mkdtempSync(join(directory, 'broken-'));
+    for (const [name, label] of [['me.cert', 'CERTIFICATE'], ['me.key', 'PRIVATE KEY']] as const) writeFileSync(join(certDir, name), `-----BEGIN ${label}-----\nnone\n-----END ${label}-----\n`);
+    await expect(pull('registry.invalid/team/app:1', { plainHttp: false, certDir })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', details: { subject: 'registry.invalid' } });
+  });
+
   it('trusts whom the system trusts, as SSL_CERT_FILE or NODE_EXTRA_CA_CERTS says', ({ skip }) => {
     skip(!has('openssl'), 'openssl is not installed');
     return withRegistry({}, async (server) => {

@@ -1,5 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { OciTarError } from '../../errors.ts';
 import { errnoOf, mapErrno } from '../../runtime/node/errno.ts';
 import { serverOf } from './endpoint.ts';
@@ -40,6 +41,17 @@ export async function systemAuthorities(env: NodeJS.ProcessEnv): Promise<readonl
     if (text !== '') break;
   }
   return found.filter((text) => text.includes('-----BEGIN '));
+}
+
+/** INVALID_ARGUMENT for a client's certificate or key that cannot be used, or that do not belong together. */
+export async function secureContextOf(options: SecureContextOptions, host: string): Promise<SecureContext> {
+  const { createSecureContext } = await import('node:tls');
+  try {
+    return createSecureContext(options);
+  } catch (cause) {
+    const problem = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : '';
+    throw new OciTarError('INVALID_ARGUMENT', `the certificate and key that ${host} should be shown cannot be used: ${problem}`, { subject: host, cause });
+  }
 }
 
 async function filesIn(folder: string, needed: boolean): Promise<TlsFiles> {

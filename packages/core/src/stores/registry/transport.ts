@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { ByteStream } from '../../bytes/types.ts';
 import { OciTarError } from '../../errors.ts';
 import { requestBody } from '../http-body.ts';
-import { systemAuthorities } from './certificates.ts';
+import { secureContextOf, systemAuthorities } from './certificates.ts';
 import { connector } from './connector.ts';
 import { hostnameOf } from './endpoint.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -138,10 +138,10 @@ export class Transport {
     // Where a registry sends us on to somebody else, its own authorities and our certificate are of no concern.
     const more = [...(this.#system ?? []), ...(own ? tls.ca : [])];
     const client = own ? tls.client : undefined;
-    const { createSecureContext, rootCertificates } = await import('node:tls');
+    const { rootCertificates } = await import('node:tls');
     // Made once: for each connection it would be read anew.
     const trusted = more.length === 0 ? {} : { ca: [...rootCertificates, ...more] };
-    const secureContext = more.length === 0 && client === undefined ? {} : { secureContext: createSecureContext({ ...trusted, ...client }) };
+    const secureContext = more.length === 0 && client === undefined ? {} : { secureContext: await secureContextOf({ ...trusted, ...client }, this.#endpoint.base.host) };
     const connect = { ...patience, ...secureContext, rejectUnauthorized: !own || verifyTls };
     if (proxy === undefined) return new Agent({ ...common, connect: connector(buildConnector, connect) });
     // Proxies are asked for a tunnel to TLS alone: many allow no other. What goes without one has been told apart before.
