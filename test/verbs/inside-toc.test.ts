@@ -202,6 +202,13 @@ describe('a TOC that is an entry of its tar, as the reference has it', () => {
     expect(await flattened(store)).toEqual(names);
   });
 
+  it('is not read where no entry of the tar has its name, as in layers built here', async () => {
+    const inner = await imageIn(estargzForm);
+    const { store, of } = watched(inner);
+    await flattened(store);
+    for (const layer of await layersOf(inner)) expect(new Set(of(layer))).toEqual(new Set([layer.size]));
+  });
+
   it('is one where nothing vouches for it', async () => {
     const store = await withTocInTar();
     await annotate(store, {});

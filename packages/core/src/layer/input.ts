@@ -20,7 +20,7 @@ export interface ReadableLayer {
   /** That it is a plain tar, whatever its first bytes look like. */
   readonly isPlain?: boolean;
   /** Entries that are no files of the layer, such as the TOC that some formats keep in the tar: passed over, though verified as bytes. */
-  readonly isHidden?: ((entry: TarEntry) => boolean) | undefined;
+  readonly isHidden?: ((entry: TarEntry) => boolean | Promise<boolean>) | undefined;
 }
 
 /** A layer; a stream can be read only once. */

@@ -13,7 +13,7 @@ export interface ScanOptions {
   readonly headerBytes: number;
   readonly signal?: AbortSignal | undefined;
   /** Entries that are passed over as if they were not there. */
-  readonly isHidden?: ((entry: TarEntry) => boolean) | undefined;
+  readonly isHidden?: ((entry: TarEntry) => boolean | Promise<boolean>) | undefined;
 }
 
 /**
@@ -24,7 +24,7 @@ export class LayerReader {
   readonly #reader: ByteReader;
   readonly #groups: GroupReader;
   readonly #signal: AbortSignal | undefined;
-  readonly #isHidden: ((entry: TarEntry) => boolean) | undefined;
+  readonly #isHidden: ScanOptions['isHidden'];
   readonly #turns = new Turns();
   #entry: TarEntry | undefined;
   /** All header blocks of the entry: a view, like its bytes. */
@@ -59,7 +59,8 @@ export class LayerReader {
       await reader.skip(group.length);
       this.#entry = group.entry;
       this.left = group.entry.size;
-      if (this.#isHidden?.(group.entry) !== true) return group.entry;
+      const hidden = this.#isHidden?.(group.entry);
+      if ((hidden instanceof Promise ? await hidden : hidden) !== true) return group.entry;
       await this.skipBody();
     }
   }

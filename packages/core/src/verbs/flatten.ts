@@ -135,10 +135,9 @@ export async function* mergedTar(request: MergedTarRequest): ByteStream {
   yield* mergedBytes(await imageOf(request), 0, request);
 }
 
-async function* mergedBytes({ layers }: OpenedImage, keepBase: number, { mergeLimits, signal, duplicates, danglingLinks }: MergeChoice & { readonly signal?: AbortSignal }): ByteStream {
-  const inputs: ReadableLayer[] = [];
-  for (const layer of layers) inputs.push({ read: () => layer.read(), reread: () => readAgain(layer), isPlain: true, isHidden: await tocInTar(layer, signal) });
-  yield* mergeLayers(inputs.slice(keepBase).toReversed(), {
+function mergedBytes({ layers }: OpenedImage, keepBase: number, { mergeLimits, signal, duplicates, danglingLinks }: MergeChoice & { readonly signal?: AbortSignal }): ByteStream {
+  const inputs = layers.map((layer): ReadableLayer => ({ read: () => layer.read(), reread: () => readAgain(layer), isPlain: true, isHidden: tocInTar(layer, signal) }));
+  return mergeLayers(inputs.slice(keepBase).toReversed(), {
     ...(keepBase === 0 ? {} : { base: inputs.slice(0, keepBase).toReversed() }),
     ...(mergeLimits === undefined ? {} : { limits: mergeLimits }),
     ...(signal === undefined ? {} : { signal }),

@@ -51,11 +51,9 @@ export async function unpackImage(request: UnpackRequest): Promise<UnpackReport>
   const size = Math.max(leastSize, highestRatio * stored);
   const limits = { ...defaultWriteLimits, size, fileSize: writeLimits.size ?? size, ...writeLimits };
   // Once each where that will do: it is faster, and what is written is what was verified. What is hidden by a layer above waits on disk.
-  const layers: ReadableLayer[] = [];
-  for (const layer of image.layers.toReversed()) {
-    const isHidden = await tocInTar(layer, signal);
-    layers.push({ read: () => reading.plain(layer, twice ? 2 * limits.size : limits.size), isPlain: true, once: !twice, isHidden });
-  }
+  const layers = image.layers
+    .toReversed()
+    .map((layer): ReadableLayer => ({ read: () => reading.plain(layer, twice ? 2 * limits.size : limits.size), isPlain: true, once: !twice, isHidden: tocInTar(layer, signal) }));
   const merged = mergedEntries(layers, {
     duplicates,
     limits: { entries: limits.entries, spoolBytes: limits.size },
