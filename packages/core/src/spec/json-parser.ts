@@ -1,5 +1,6 @@
 import { OciTarError } from '../errors.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
+import { jsonPath, shownKey } from './json-path.ts';
 import type { JsonValue } from './json.ts';
 import type { JsonLimits } from './limits.ts';
 
@@ -71,7 +72,7 @@ export class JsonParser {
         if (this.#text.charCodeAt(start) !== quote) this.#unexpected('a key');
         const key = this.#key(previous);
         previous = key;
-        if (Object.hasOwn(object, key)) this.#fail(`has the key ${shown(key)} twice in ${this.#place()}`, start);
+        if (Object.hasOwn(object, key)) this.#fail(`has the key ${shownKey(key)} twice in ${this.#place()}`, start);
         this.#path.push(key);
         if (!this.#take(0x3a)) this.#unexpected('":"');
         this.#space();
@@ -261,22 +262,6 @@ export class JsonParser {
   #place(): string {
     return jsonPath(this.#path);
   }
-}
-
-/** `manifests[0].annotations["a b"]`; the document itself is `the document`. */
-export function jsonPath(parts: readonly (string | number)[]): string {
-  if (parts.length === 0) return 'the document';
-  let path = '';
-  for (const part of parts) {
-    if (typeof part === 'number') path += `[${part}]`;
-    else if (/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(part)) path += path === '' ? part : `.${part}`;
-    else path += `[${shown(part)}]`;
-  }
-  return path;
-}
-
-function shown(key: string): string {
-  return JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key);
 }
 
 function digits(text: string, start: number): number {

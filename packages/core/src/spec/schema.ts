@@ -3,7 +3,7 @@ import { OciTarError } from '../errors.ts';
 import type { Annotations } from './annotation.ts';
 import { digestProblem, isDigest } from './digest.ts';
 import type { Digest } from './digest.ts';
-import { jsonPath } from './json-parser.ts';
+import { jsonPath } from './json-path.ts';
 import { parseJson } from './json.ts';
 import type { JsonObject, JsonOptions } from './json.ts';
 import { isSchema1Type } from './media-type.ts';
