@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bundleCli } from '../../scripts/bundle.mjs';
 import { root } from '../workspace/source-files.ts';
@@ -21,9 +21,13 @@ beforeEach(() => rmSync(cache, { recursive: true, force: true }));
 
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
+const environment = { PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: cache, OCI_TAR_STORE: join(home, 'store') };
+
+const said = () => spawnSync(process.execPath, [join(home, 'dist/main.js'), 'images'], { env: environment, encoding: 'utf8' }).stdout;
+
 /** A short run, which has to say what it says without any cache. */
-function run(environment: Readonly<Record<string, string>> = {}, words: readonly string[] = ['images', '--json']): void {
-  const env = { PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: cache, OCI_TAR_STORE: join(home, 'store'), ...environment };
+function run(changes: Readonly<Record<string, string>> = {}, words: readonly string[] = ['images', '--json']): void {
+  const env = { ...environment, ...changes };
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(home, 'dist/main.js'), ...words], { env, encoding: 'utf8', timeout: 20_000 });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   if (words[0] === 'images') expect(JSON.parse(stdout)).toEqual([]);
@@ -51,8 +55,7 @@ describe('compiled code', () => {
   });
 
   it('is made by a run that fails as well', () => {
-    const env = { PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: cache };
-    expect(spawnSync(process.execPath, [join(home, 'dist/main.js'), 'no-such-command'], { env }).status).toBe(2);
+    expect(spawnSync(process.execPath, [join(home, 'dist/main.js'), 'no-such-command'], { env: environment }).status).toBe(2);
     expect(existsSync(kept())).toBe(true);
   });
 
@@ -102,6 +105,46 @@ describe('compiled code', () => {
     utimesSync(join(home, 'dist/program.js'), 1, 1);
     run();
     expect(identity(kept())).not.toBe(before);
+  });
+
+  it('is not that of a source of the same length and date', () => {
+    const source = join(home, 'dist/program.js');
+    const text = readFileSync(source, 'utf8');
+    const { atime, mtime } = statSync(source);
+    expect(said()).toContain('no images in');
+    writeFileSync(source, text.replace('no images in', 'no imagos in'));
+    utimesSync(source, atime, mtime);
+    expect(said()).toContain('no imagos in');
+    writeFileSync(source, text);
+  });
+
+  it('goes when it is old', () => {
+    run();
+    const last = kept();
+    const names = ['program.js-1', 'program.js-1.77.tmp', 'notes.txt'];
+    for (const name of names) writeFileSync(join(folder, name), '');
+    for (const name of names) utimesSync(join(folder, name), 1, 1);
+    rmSync(last);
+    run();
+    expect(readdirSync(folder).toSorted()).toEqual(['notes.txt', basename(last)]);
+  });
+
+  it('is not kept in a HOME that does not exist or is relative', () => {
+    const missing = join(home, 'missing');
+    run({ XDG_CACHE_HOME: '', HOME: missing });
+    expect(existsSync(missing)).toBe(false);
+    const { status } = spawnSync(process.execPath, [join(home, 'dist/main.js'), 'images'], { env: { ...environment, XDG_CACHE_HOME: '', HOME: 'relative' }, cwd: home });
+    expect({ status, made: existsSync(join(home, 'relative')) }).toEqual({ status: 0, made: false });
+  });
+
+  it.skipIf(process.geteuid?.() !== 0)("is not kept in another user's folder by root", () => {
+    const theirs = join(home, 'theirs');
+    mkdirSync(theirs);
+    chownSync(theirs, 12345, 12345);
+    run({ XDG_CACHE_HOME: '', HOME: theirs });
+    expect(readdirSync(theirs)).toEqual([]);
+    run({ XDG_CACHE_HOME: theirs });
+    expect(readdirSync(theirs)).toEqual([]);
   });
 
   it('is kept apart for other flags of V8', () => {

@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { Script } from 'node:vm';
 import { userFolders } from './user-folders.ts';
 
@@ -12,6 +12,9 @@ const largest = 32 * 1024 * 1024;
 /** Most short runs are over by then, in ms. */
 const soon = 250;
 
+/** What other versions of Node left is kept for as long, in ms. */
+const longAgo = 30 * 24 * 60 * 60 * 1000;
+
 /** A sha256 of what the code belongs to and of the code. */
 const headerSize = 32;
 
@@ -21,7 +24,9 @@ const headerSize = 32;
  */
 export function keepCompiled(main: string, version: string): void {
   if (process.env['NODE_DISABLE_COMPILE_CACHE']) return;
-  const folder = join(userFolders(process.env, process.platform).cache, 'compiled');
+  const { cache } = userFolders(process.env, process.platform);
+  if (!isOurs(cache)) return;
+  const folder = join(cache, 'compiled');
   const modules = process.getBuiltinModule('node:module');
   const { extensions } = modules.createRequire(main);
   const usual = extensions['.js'];
@@ -32,14 +37,32 @@ export function keepCompiled(main: string, version: string): void {
   };
 }
 
+/**
+ * Root with another user's HOME would leave a ~/.cache there that this user cannot enter, a relative HOME something in every working directory, and a HOME that is not there
+ * (/nonexistent, as Debian has it for services) is to stay so.
+ */
+function isOurs(cache: string): boolean {
+  if (!isAbsolute(cache)) return false;
+  const owner = ownerOf(dirname(cache)) ?? ownerOf(dirname(dirname(cache)));
+  return owner !== undefined && (process.geteuid === undefined || owner === process.geteuid() || owner === 0);
+}
+
+function ownerOf(path: string): number | undefined {
+  try {
+    return statSync(path).uid;
+  } catch {
+    return undefined;
+  }
+}
+
 function compile(path: string, folder: string, version: string): Script {
   const { cachedDataVersionTag } = process.getBuiltinModule('node:v8');
   // Of V8's version, its flags and the processor: what was compiled under others is of no use.
   const tag = cachedDataVersionTag();
   const file = join(folder, `${basename(path)}-${tag.toString(16)}`);
-  const { size, mtimeMs } = statSync(path);
-  // V8 compares no more of the source than its length. Files out of npm all have one date, but each version is published once.
-  const key = `${version} ${size} ${mtimeMs}`;
+  const { size, ctimeMs } = statSync(path);
+  // V8 compares no more of the source than its length. Not the date that files out of npm have: it is the same for all, a package that was built anew under its old version included.
+  const key = `${version} ${size} ${ctimeMs}`;
   const cachedData = read(file, key);
   const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(path, 'utf8')}\n})`;
   const script = new Script(source, { filename: path, ...(cachedData === undefined ? {} : { cachedData }) });
@@ -81,12 +104,21 @@ function write(path: string, key: string, code: Buffer): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(staged, Buffer.concat([header(key, code), code]), { flag: 'wx', mode: 0o600 });
     renameSync(staged, path);
+    sweep(dirname(path));
   } catch {
     try {
       rmSync(staged, { force: true });
     } catch {
       // Where there is no folder there is no file.
     }
+  }
+}
+
+function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (!/^[\w-]+\.js-[\da-f]+(?:\.\d+\.tmp)?$/.test(name)) continue;
+    const path = join(folder, name);
+    if (Date.now() - statSync(path).mtimeMs > longAgo) rmSync(path, { force: true });
   }
 }
 
