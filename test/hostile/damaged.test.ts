@@ -1,7 +1,9 @@
+import { join } from 'node:path';
+import { localStore } from '@oci-tar/core';
 import { describe, expect, it } from 'vitest';
 import { archive, blobEntry, bodyOffset, flipped, imagePieces, layoutEntry, noise, tar, text } from './archives.ts';
 import type { Pieces } from './archives.ts';
-import { refused, ways } from './attempt.ts';
+import { importBy, inFolder, refused, ways } from './attempt.ts';
 
 const pieces = await imagePieces();
 const order = Object.values(pieces);
@@ -53,6 +55,16 @@ describe.each(ways)('a damaged archive, by %s', (way) => {
     const error = await refused(way, archive({ ...pieces, [piece]: undefined }), 'NOT_FOUND');
     expect(error.message).toContain(pieces[piece].name.slice('blobs/sha256/'.length));
     expect(error.details.side).toBe('source');
+  });
+
+  it.each(['manifest', 'config', 'layer'] as const)('without its %s is refused by a store that has it, too', async (piece) => {
+    await inFolder(async (folder) => {
+      const store = await localStore(join(folder, 'store'));
+      await importBy(way, archive(pieces), store, folder);
+      await expect(importBy(way, archive({ ...pieces, [piece]: undefined }), store, folder)).rejects.toMatchObject({ code: 'NOT_FOUND', details: { side: 'source' } });
+      await importBy(way, archive(pieces), store, folder);
+      await store.close();
+    });
   });
 
   it.each(['index', 'layout'] as const)('without its %s file is no image archive', async (piece) => {

@@ -66,6 +66,7 @@ export const command = defineCommand({
     context.progress.start('importing');
     const request: ImportRequest = {
       target,
+      from: where,
       signal: context.signal,
       ...jobsOf(context),
       onEvent: (event) => context.progress.event(event),

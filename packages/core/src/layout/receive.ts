@@ -36,6 +36,8 @@ export interface Received {
   /** The same as it is written. */
   readonly indexBytes: Uint8Array;
   readonly staged: ReadonlyMap<Digest, StagedBlob>;
+  /** Blobs that came and were passed over, since the target has them. */
+  readonly present: ReadonlySet<Digest>;
   /** Blobs that came under a digest which cannot be computed here; they were passed over. */
   readonly unverifiable: ReadonlySet<Digest>;
 }
@@ -67,7 +69,6 @@ class Receiver {
   readonly #wanted: Wanted;
   readonly #staged = new Map<Digest, StagedBlob>();
   readonly #unverifiable = new Set<Digest>();
-  /** Passed over, since the target has them. */
   readonly #present = new Set<Digest>();
   readonly #files: ArchiveEntries<StagedBlob>;
   readonly #tops = new Set<string>();
@@ -100,7 +101,7 @@ class Receiver {
     if (!this.#isLayout) return { files: this.#files };
     const found = this.#index ?? (await this.#linkedIndex());
     await this.#followLinks();
-    return { ...found, staged: this.#staged, unverifiable: this.#unverifiable };
+    return { ...found, staged: this.#staged, present: this.#present, unverifiable: this.#unverifiable };
   }
 
   async #document(path: string, entry: TarEntryWithData): Promise<void> {

@@ -23,6 +23,8 @@ export interface ImportRequest extends MoveOptions, ImportNaming {
   readonly target: ImageStore;
   /** Compresses the plain layers of a docker archive with gzip on their way; the image ID stays. No other archive is changed. */
   readonly compressBlobs?: boolean;
+  /** How messages call an archive that comes from a pipe; `archive` by default. */
+  readonly from?: string;
   /** Told what takes time: the layers of a docker archive that have to be read before anything moves. */
   readonly onNote?: (note: string) => void;
 }
@@ -60,11 +62,12 @@ export async function importStream(archive: ByteStream, request: ImportRequest):
   const { bytes, close } = await decompressed(abortable(archive, request.signal));
   try {
     return await inSession(request, async (session) => {
-      const { name: _newName, ...others } = request;
+      const { name: _newName, from = 'archive', ...rest } = request;
+      const others = { ...rest, name: from };
       // The archive's own index refers to all that it lists.
       const options = request.indexName === undefined ? others : { ...others, referrers: true };
       const received = await receiveArchive(bytes, session, options);
-      const source = 'files' in received ? await stagedArchive(received.files, request) : receivedStore(received, request.target);
+      const source = 'files' in received ? await stagedArchive(received.files, request) : receivedStore(received, request.target, from);
       return pushImages(session, source, await importedImages(source, request), request);
     });
   } finally {
@@ -99,29 +102,30 @@ function compresses(source: ImageStore, { compressBlobs }: ImportRequest): boole
 
 /** The images in the files of an archive that wait in staging. */
 function stagedArchive(files: ReceivedFiles['files'], request: ImportRequest): Promise<ImageStore> {
-  const driver = entriesDriver(files, { name: 'archive', source: (file) => file.source() });
+  const driver = entriesDriver(files, { name: request.from ?? 'archive', source: (file) => file.source() });
   return readArchive(driver, { ...request, digestOf: (path) => files.find(path).digest });
 }
 
-/** What came out of a pipe, as a place to copy from; what the target had already was passed over and is read there. */
-function receivedStore({ index, indexBytes, staged, unverifiable }: Received, target: ImageStore): ImageStore {
+/** What came out of a pipe, as a place to copy from; what the target had already was passed over and is read there. What did not come is missing, as in a file. */
+function receivedStore({ index, indexBytes, staged, present, unverifiable }: Received, target: ImageStore, name: string): ImageStore {
   const images = index.manifests.map(imageOf);
   const store: ImageStore = {
-    name: 'archive',
+    name,
     referrers: (subject, options) => referrers.of(subject, options),
     index: async () => indexBytes,
     async *images() {
       yield* images;
     },
     resolve: async (reference) => {
-      throw new OciTarError('NOT_FOUND', `archive has no image ${reference}`, { subject: reference });
+      throw new OciTarError('NOT_FOUND', `${name} has no image ${reference}`, { subject: reference });
     },
     async open(blob) {
       if (unverifiable.has(blob.digest)) {
         throw new OciTarError('UNSUPPORTED', `${blob.digest} is of an algorithm that cannot be checked here`, { side: 'source', subject: blob.digest });
       }
       const waiting = staged.get(blob.digest)?.source();
-      if (waiting === undefined) return openBlob(target, blob);
+      if (waiting === undefined && present.has(blob.digest)) return openBlob(target, blob);
+      if (waiting === undefined) throw new OciTarError('NOT_FOUND', `${name} has no blob ${blob.digest}`, { side: 'source', subject: blob.digest });
       if (waiting.size === blob.size) return waiting;
       throw new OciTarError('SIZE_MISMATCH', `blob ${blob.digest} has ${waiting.size} bytes, expected ${blob.size}`, {
         expected: blob.size,
