@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -37,6 +37,18 @@ describe('an output file', () => {
     expect(await readdir(folder)).toEqual(['out.tar']);
   });
 
+  it.each([0o600, 0o664, 0o444])('keeps the mode of the file whose place it takes (%o)', async (mode) => {
+    const path = join(folder, 'out.tar');
+    await writeFile(path, 'old');
+    await chmod(path, mode);
+    const output = await openOutput(path);
+    const [temporary = ''] = (await readdir(folder)).filter((name) => name !== 'out.tar');
+    expect((await stat(join(folder, temporary))).mode & 0o777 & ~mode).toBe(0);
+    await output.write(text);
+    await output.commit();
+    expect((await stat(path)).mode & 0o777).toBe(mode);
+  });
+
   it.each([true, false])('behind a symbolic link is written where the link leads, and the link stays (target there: %s)', async (there) => {
     const target = join(folder, 'real.tar');
     if (there) await writeFile(target, 'old');
@@ -67,7 +79,9 @@ describe('an output file', () => {
   });
 
   it('in a folder that is not there, or that is a folder, fails with a code', async () => {
-    await expect(openOutput(join(folder, 'no/out.tar'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(openOutput(join(folder, 'no/out.tar'))).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringMatching(/\/no: it does not exist$/) });
+    await symlink('no/out.tar', join(folder, 'link.tar'));
+    await expect(openOutput(join(folder, 'link.tar'))).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringMatching(/\/no: it does not exist$/) });
     await expect(openOutput(folder)).rejects.toHaveProperty('code');
   });
 

@@ -13,29 +13,40 @@ import { randomHex } from './builtins.ts';
 export async function openOutput(path: string): Promise<ByteSink> {
   try {
     const target = await followed(resolve(path));
-    return target.special ? await inPlace(target.path) : await besideThenRename(target.path);
+    return target.special ? await inPlace(target.path) : await besideThenRename(target.path, target.mode);
   } catch (error) {
     throw mapErrno(error, path);
   }
 }
 
 /** Where a path leads: links are followed, also one whose target is yet to be made. */
-async function followed(path: string): Promise<{ readonly path: string; readonly special: boolean }> {
+async function followed(path: string): Promise<{ readonly path: string; readonly special: boolean; readonly mode?: number }> {
   try {
     const real = await realpath(path);
-    return { path: real, special: !(await stat(real)).isFile() };
+    const found = await stat(real);
+    return { path: real, special: !found.isFile(), mode: found.mode & 0o777 };
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
     const { lstat, readlink } = await import('node:fs/promises');
     const link = await lstat(path).catch(() => undefined);
     if (link?.isSymbolicLink()) return followed(resolve(dirname(path), await readlink(path)));
-    return { path: join(await realpath(dirname(path)), basename(path)), special: false };
+    return { path: join(await folderOf(path), basename(path)), special: false };
   }
 }
 
-async function besideThenRename(path: string): Promise<ByteSink> {
+async function folderOf(path: string): Promise<string> {
+  const folder = dirname(path);
+  try {
+    return await realpath(folder);
+  } catch (error) {
+    throw mapErrno(error, folder);
+  }
+}
+
+/** `mode`: that of the file whose place it takes: what only its owner could read stays so. */
+async function besideThenRename(path: string, mode?: number): Promise<ByteSink> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomHex(6)}.tmp`);
-  const handle = await open(temporary, 'wx', 0o666);
+  const handle = await open(temporary, 'wx', mode ?? 0o666);
   const writer = new HandleWriter(handle, path, { lasting: true });
   let done = false;
   return {
@@ -43,6 +54,8 @@ async function besideThenRename(path: string): Promise<ByteSink> {
     async commit() {
       try {
         await writer.finish();
+        // What the umask took. Some file systems (vfat) have no modes to set.
+        if (mode !== undefined) await handle.chmod(mode).catch(() => {});
         await handle.sync();
         await handle.close();
         await rename(temporary, path);
