@@ -116,6 +116,7 @@ describe('the arguments of export', () => {
     [['hello:1', 'other:2'], /other:2 is an image, so no archive was named/, /oci-tar export hello:1 other:2 out\.tar/],
     [['hello:1'], /no archive was named/, /oci-tar export hello:1 out\.tar/],
     [['@out.tar'], /no image was named/, /oci-tar export IMAGE/],
+    [['hello:1', '@out.tar', '-o', '@other.tar'], /two archives to write, .*other\.tar \(--output\) and .*out\.tar/, /oci-tar export hello:1 -o .*other\.tar$/m],
     [[], /an argument is missing/, /Usage: oci-tar export/],
   ])('%j are refused with the right ones shown', async (words, problem, hint) => {
     const cli = new Cli();
@@ -152,6 +153,14 @@ describe('a terminal', () => {
     expect(imported).toMatchObject({ status: 2 });
     expect(imported.stderr).toContain('Name a file, or pipe an archive in');
   });
+
+  it('gets a bar, unless it is a dumb one', async () => {
+    const cli = new Cli();
+    await cli.create();
+    const exported = (env: Record<string, string>) => cli.run(['export', 'hello:1', '@out.tar'], { terminal: true, env });
+    expect((await exported({})).stderr).toContain('\u001b[K');
+    expect(await exported({ TERM: 'dumb' })).toMatchObject({ status: 0, stderr: '' });
+  });
 });
 
 describe('import', () => {
@@ -172,6 +181,8 @@ describe('import', () => {
     }
     expect((await cli.run(['import', '@cut.tar', '--store', '@second'])).stderr).toMatch(/cut\.tar.*truncated at byte 3000/);
     expect((await cli.run(['import', '-', '--store', '@second'], { stdin: damaged['cut.tar'] ?? bytes })).stderr).toMatch(/^oci-tar: standard input: .*truncated at byte 3000/);
+    const noIndex = Buffer.concat([bytes.subarray(1024, 2048), new Uint8Array(1024)]);
+    expect((await cli.run(['import', '-', '--store', '@second'], { stdin: noIndex })).stderr).toMatch(/^oci-tar: standard input is not an OCI image archive/);
     expect((await cli.ok('images', '-q', '--store', '@second')).stdout).toBe('');
   });
 

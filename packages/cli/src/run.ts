@@ -19,7 +19,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       return exitStatus.ok;
     }
     const { json = false, quiet = false } = line.values;
-    if (!json && !quiet) progress = new Progress(io.stderr);
+    // A dumb terminal cannot draw over a line.
+    if (!json && !quiet) progress = new Progress(io.env['TERM'] === 'dumb' ? { isTerminal: false, write: (text) => io.stderr.write(text) } : io.stderr);
     return (await line.work(contextOf(line.values, io, progress))) ?? exitStatus.ok;
   } catch (error) {
     progress.clear();

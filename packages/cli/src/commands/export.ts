@@ -73,7 +73,11 @@ export const command = defineCommand({
 
 /** Which words are images and which is the archive. */
 async function divided(words: readonly string[], given: string | undefined, context: Context): Promise<{ readonly images: readonly string[]; readonly output: string }> {
-  if (given !== undefined) return { images: words, output: given };
+  if (given !== undefined) {
+    const [first = '', last = ''] = [words[0], words.at(-1)];
+    if (!isPathLike(first) && isPathLike(last) && !existsSync(last)) throw new UsageError(`there are two archives to write, ${given} (--output) and ${last}`, `Write: oci-tar export ${words.slice(0, -1).join(' ')} -o ${given}`);
+    return { images: words, output: given };
+  }
   const [first = '', ...others] = words;
   const output = words.at(-1) ?? '';
   const images = words.slice(0, -1);
