@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../../packages/cli/src/commands.ts';
 import { Cli } from './support.ts';
@@ -80,7 +81,7 @@ describe('completion', () => {
     const cli = new Cli();
     expect((await cli.ok('completion', 'bash')).stdout).toContain('complete -o bashdefault');
     expect((await cli.ok('completion', 'zsh')).stdout).toContain('#compdef oci-tar');
-    expect((await cli.ok('completion', 'fish')).stdout).toContain('complete -f -c oci-tar');
+    expect((await cli.ok('completion', 'fish')).stdout).toContain('complete -c oci-tar');
     expect((await cli.run(['completion'], { env: { SHELL: '/usr/bin/zsh' } })).stdout).toContain('#compdef oci-tar');
     expect(await cli.run(['completion', 'tcsh'])).toMatchObject({ status: 2 });
   });
@@ -101,6 +102,22 @@ describe('completion', () => {
     expect(await offered('ls', '-')).toEqual(expect.arrayContaining(['--long', '--platform', '--plain-http']));
     for (const command of ['ls', 'cat', 'diff', 'layers', 'toc', 'append', 'flatten', 'unpack', 'convert', 'copy', 'verify', 'serve', 'index', 'tag', 'config', 'inspect', 'referrers']) expect(await offered(command, ''), command).toEqual(['hello:1']);
     for (const command of ['create', 'pack', 'prune', 'usage', 'login']) expect(await offered(command, ''), command).toEqual([]);
+  });
+
+  it('goes on after a colon in bash', async ({ skip }) => {
+    if (spawnSync('bash', ['-c', 'exit 0']).status !== 0) skip('bash is not installed');
+    const script = (await new Cli().ok('completion', 'bash')).stdout;
+    // In place of the program: what it is asked, and names as a store has them.
+    const program = 'oci-tar() { printf "<%s>" "$@" >&3; printf "%s\\n" hello:1 hello:arm host:5000/a:1 other:2; }';
+    const offered = (line: string, breaks = ':') => {
+      const asking = `COMP_WORDBREAKS='${breaks}'; COMP_LINE='${line}'; COMP_POINT=${line.length}; _oci_tar_completions; echo "\${COMPREPLY[*]}"`;
+      return spawnSync('bash', ['-c', `${program}\n${script}\n{ ${asking}; } 3>&1`], { encoding: 'utf8' }).stdout.trim();
+    };
+    expect(offered('oci-tar export hello:')).toBe('<--get-yargs-completions><oci-tar><export><hello:>1 arm');
+    expect(offered('oci-tar rm other:2 host:50')).toMatch(/<other:2><host:50>5000\/a:1$/);
+    expect(offered('oci-tar rm hel')).toMatch(/<rm><hel>hello:1 hello:arm$/);
+    expect(offered('oci-tar rm ')).toMatch(/<rm><>hello:1 hello:arm host:5000\/a:1 other:2$/);
+    expect(offered('oci-tar rm hello:a', '')).toMatch(/hello:arm$/);
   });
 
   it('escapes what zsh would split', async () => {
