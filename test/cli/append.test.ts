@@ -72,9 +72,9 @@ describe('append', () => {
   it.each([
     [['append', 'hello:1', 'hello:2'], 2, /nothing to append/],
     [['append', 'hello:1'], 2, /argument is missing/],
-    [['append', 'hello:1', 'hello:2', '--layer=-', '-'], 2, /one layer only/],
+    [['append', 'hello:1', 'hello:2', '--layer', '-', '-'], 2, /one layer only/],
     [['append', 'hello:1', 'hello:2', '--layer', '@nowhere'], 3, /nowhere/],
-    [['append', 'hello:1', 'hello:2', '--layer', '@rootfs/hello.sh'], 4, /tar/],
+    [['append', 'hello:1', 'hello:2', '--layer', '@rootfs/hello.sh'], 4, /rootfs\/hello\.sh: .*tar/],
     [['append', 'hello:1', 'hello:2', '--whiteout', '../x'], 4, /is no path inside a layer/],
     [['append', 'hello:1', 'Hello:2', '--layer', '@rootfs'], 2, /reference/],
     [['append', 'hello:1', 'hello:2', '--layer', '@rootfs', '--level', '3', '--compress', 'none'], 2, /--compress is none/],

@@ -196,6 +196,18 @@ describe('create', () => {
     expect(await cli.json('inspect', 'c')).toMatchObject({ manifests: [{ config: { content: { created: '1970-01-02T00:00:00Z' } } }] });
   });
 
+  it('takes a tar on standard input, once', async () => {
+    const cli = new Cli();
+    await cli.create();
+    const { bytes } = await cli.ok('pack', '@rootfs', '-');
+    await cli.ok('pack', '@rootfs', '@root.tar');
+    const create = (...layers: readonly string[]) => cli.run(['create', 'piped:1', '--platform', 'linux/amd64', '-q', ...layers], { stdin: bytes });
+    const { stdout: digest } = await cli.ok('create', 'file:1', '--platform', 'linux/amd64', '-q', '--layer', '@root.tar');
+    expect(await create('--layer', '-')).toMatchObject({ status: 0, stdout: digest });
+    expect(await create('--layer=-')).toMatchObject({ status: 0, stdout: digest });
+    expect(await create('--layer', '-', '--layer', '-')).toMatchObject({ status: 2 });
+  });
+
   it('compresses layers as it is told', async () => {
     const cli = new Cli();
     for (const [flag, type] of [['gzip', 'tar+gzip'], ['zstd', 'tar+zstd'], ['none', 'tar']]) {

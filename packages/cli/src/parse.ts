@@ -19,7 +19,7 @@ export async function parseLine(args: readonly string[], io: Io): Promise<Line> 
     const { completions } = await import('./completions.ts');
     return { kind: 'text', text: await completions(args.slice(args.indexOf(completionFlag) + 1), io) };
   }
-  const words = args[0] === 'help' ? helpLine(args.slice(1)) : args.length === 0 ? ['--help'] : args;
+  const words = args[0] === 'help' ? helpLine(args.slice(1)) : args.length === 0 ? ['--help'] : joined(args);
   const loaded = await loadNamed(words);
   let line: Line | undefined;
   const alone = aloneIn(words, loaded);
@@ -84,6 +84,11 @@ function parserOf(loaded: ReadonlyMap<string, LoadedCommand>, alone: string | un
     else if (entry.sameAs === undefined && alone === undefined) parser.command(name, entry.describe);
   }
   return parser;
+}
+
+/** `--layer -` as `--layer=-`: yargs takes a dash for the begin of the next flag where a flag may be repeated. */
+function joined(args: readonly string[]): readonly string[] {
+  return args.flatMap((word, at) => (word === '--layer' && args[at + 1] === '-' ? ['--layer=-'] : word === '-' && args[at - 1] === '--layer' ? [] : [word]));
 }
 
 function helpLine(words: readonly string[]): readonly string[] {

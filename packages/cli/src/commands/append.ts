@@ -1,9 +1,9 @@
 import { appendLayers, codecByName, formatPlatform } from '@oci-tar/core';
-import type { AppendReport, ByteStream } from '@oci-tar/core';
+import type { AppendReport } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
-import type { Context } from '../context.ts';
 import { UsageError } from '../failure.ts';
+import { layersOf } from '../layer-words.ts';
 import { newImageAt, newImageText, remake } from '../new-image.ts';
 import { compressOptions, levelOf, platformOptions, platformsOf, textOption, textsOption } from '../options.ts';
 import { imageJson, noteGaps } from '../outcome.ts';
@@ -15,7 +15,7 @@ export const command = defineCommand({
   spec: '<image> <target> [layer..]',
   words: { image: imageWord, target: 'The new image: a name in the local store (where it is taken, it moves), or where to, spelled as for copy', layer: 'A directory, a tar file (plain, gzip or zstd), or - for a tar on standard input; the lowest first' },
   options: {
-    layer: textsOption('The same as a flag, before those that follow the names; standard input is --layer=- (repeatable)'),
+    layer: textsOption('The same as a flag, before those that follow the names (repeatable)'),
     whiteout: textsOption('A path that is taken away from the image, below all new layers (repeatable)'),
     opaque: textsOption('A directory whose contents are taken away (repeatable)'),
     'created-by': textOption('The command in the history of each new layer; oci-tar append by default'),
@@ -61,12 +61,6 @@ export const command = defineCommand({
     await print(context, { json: reportJson(report, to), text: reportText(report), names: [report.image.descriptor.digest] });
   },
 });
-
-function layersOf(words: readonly string[], { io }: Context): readonly (string | ByteStream)[] {
-  if (words.filter((word) => word === '-').length > 1) throw new UsageError('standard input can be one layer only');
-  if (words.includes('-') && io.stdin.isTerminal) throw new UsageError('standard input is a terminal', 'Pipe a tar into it, or name a file.');
-  return words.map((word) => (word === '-' ? io.stdin.bytes() : word));
-}
 
 function reportJson({ image, from, manifests, layers }: AppendReport, target: string): object {
   return {

@@ -3,6 +3,7 @@ import type { RuntimeConfig } from '@oci-tar/core';
 import { defineCommand } from '../command.ts';
 import { note, print } from '../context.ts';
 import { UsageError } from '../failure.ts';
+import { layersOf } from '../layer-words.ts';
 import { compressOptions, hostPlatform, levelOf, textOption, textsOption } from '../options.ts';
 import { displayName, imageJson } from '../outcome.ts';
 import { openStore } from '../places.ts';
@@ -12,7 +13,7 @@ export const command = defineCommand({
   spec: '<name>',
   words: { name: 'The new image, in the local store; where the name is taken, it moves' },
   options: {
-    layer: textsOption('A directory, or a tar file (plain, gzip or zstd); the lowest layer first (repeatable)'),
+    layer: textsOption('A directory, a tar file (plain, gzip or zstd), or - for a tar on standard input; the lowest layer first (repeatable)'),
     entrypoint: textsOption('The program to run: a word, or a JSON array of words'),
     cmd: textsOption('Its default arguments: a word, or a JSON array of words'),
     env: textsOption('NAME=VALUE in the environment (repeatable)'),
@@ -37,8 +38,9 @@ export const command = defineCommand({
   remarks: 'The same files give the same image: entries are sorted, belong to 0:0 and are no younger than --created. With --compress none the digest is the same on every machine; compressors differ between versions.',
   async run(words, options, context) {
     const [name = ''] = words;
-    const layers = options.layer ?? [];
-    if (layers.length === 0) throw new UsageError('an image needs at least one layer', 'Add --layer DIRECTORY or --layer FILE.tar.');
+    const given = options.layer ?? [];
+    if (given.length === 0) throw new UsageError('an image needs at least one layer', 'Add --layer DIRECTORY or --layer FILE.tar.');
+    const layers = layersOf(given, context);
     const platform = parsePlatform(options.platform ?? formatPlatform(hostPlatform()), hostPlatform());
     const codec = codecByName(options.compress ?? 'gzip');
     if (codec.name === 'none' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but --compress is none');

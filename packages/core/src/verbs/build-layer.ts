@@ -6,6 +6,7 @@ import { abortable, runSize } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
 import { detectCodec } from '../compression/codecs.ts';
+import { OciTarError, isOciTarError } from '../errors.ts';
 import type { StagedBlob } from '../image/store.ts';
 import type { Digest } from '../spec/digest.ts';
 import { pack, pieceBytes } from '../tar/pack.ts';
@@ -54,6 +55,9 @@ export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlo
     const blob = await stage(abortable(rest(reader), signal));
     const { digest: diffID } = await digestStream(tarBytes(found.decompress(abortable(blob.source().read(), signal))));
     return { blob, diffID, codec: found };
+  } catch (error) {
+    if (typeof input !== 'string' || !isOciTarError(error) || !(error.code === 'INVALID_TAR' || error.code === 'INVALID_COMPRESSION')) throw error;
+    throw new OciTarError(error.code, `${input}: ${error.message}`, { ...error.details, cause: error });
   } finally {
     await reader.close();
   }

@@ -20,8 +20,8 @@ import type { LayerOptions } from './build-layer.ts';
 export interface CreateRequest extends LayerOptions {
   readonly target: ImageStore;
   readonly name: string;
-  /** Directories and tar archives (plain, gzip or zstd), the lowest layer first. */
-  readonly layers: readonly string[];
+  /** Directories and tar archives (plain, gzip or zstd), by their paths, or streams that are such archives; the lowest layer first. */
+  readonly layers: readonly (string | ByteStream)[];
   readonly platform: Platform;
   readonly config?: RuntimeConfig;
   /** Of the manifest. */
@@ -39,8 +39,8 @@ export async function createImage(request: CreateRequest): Promise<NamedImage> {
   const name = normalizeName(request.name);
   const session = await beginOn(request.target, undefined, request.signal);
   try {
-    const layers: { readonly descriptor: Descriptor; readonly diffID: Digest; readonly from: string }[] = [];
-    for (const path of request.layers) layers.push({ ...(await addLayer(session, path, request)), from: path });
+    const layers: { readonly descriptor: Descriptor; readonly diffID: Digest }[] = [];
+    for (const input of request.layers) layers.push(await addLayer(session, input, request));
     const config = await addJson(session, mediaTypes.config, 'config', configOf(request, layers));
     const manifest = await addJson(session, mediaTypes.manifest, 'manifest', {
       schemaVersion: 2,
@@ -58,16 +58,16 @@ export async function createImage(request: CreateRequest): Promise<NamedImage> {
   }
 }
 
-async function addLayer(session: WriteSession, path: string, request: CreateRequest): Promise<{ readonly descriptor: Descriptor; readonly diffID: Digest }> {
+async function addLayer(session: WriteSession, input: string | ByteStream, request: CreateRequest): Promise<{ readonly descriptor: Descriptor; readonly diffID: Digest }> {
   const stage = session.stage?.bind(session);
   if (stage === undefined) throw new OciTarError('UNSUPPORTED', `${request.target.name} cannot be built in`, { side: 'target', hint: 'Create the image in a store and copy it.' });
-  const { blob, diffID, codec } = await buildLayer(stage, path, request);
+  const { blob, diffID, codec } = await buildLayer(stage, input, request);
   const descriptor = { mediaType: mediaTypes.layer + codec.suffix, digest: blob.digest, size: blob.size };
   await session.push(content(descriptor, 'layer', 0, () => blob.source().read()));
   return { descriptor, diffID };
 }
 
-function configOf(request: CreateRequest, layers: readonly { readonly diffID: Digest; readonly from: string }[]): ImageConfig {
+function configOf(request: CreateRequest, layers: readonly { readonly diffID: Digest }[]): ImageConfig {
   const created = formatDate(request.created ?? 0);
   const { platform, config = {}, author } = request;
   const history: readonly History[] = layers.map(() => ({ created, created_by: 'oci-tar create' }));
