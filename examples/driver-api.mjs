@@ -3,6 +3,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   createImage, codecByName, directoryDriver, layoutStore, makePlan, memoryDriver, openFile, openOutput, parsePlatform, tarReader,
   tarSink, tarWriter, transfer, verifyImages,
@@ -15,7 +16,7 @@ const memory = layoutStore(memoryDriver(), { mayBeNew: true });
 const image = await createImage({
   target: memory,
   name: 'hello:1',
-  layers: [new URL('./hello', import.meta.url).pathname],
+  layers: [fileURLToPath(new URL('./hello', import.meta.url))],
   platform: parsePlatform('linux/amd64'),
   config: { Entrypoint: ['/hello.sh'] },
   codec: codecByName('gzip'),
