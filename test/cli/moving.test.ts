@@ -159,6 +159,7 @@ describe('a terminal', () => {
     await cli.create();
     const exported = (env: Record<string, string>) => cli.run(['export', 'hello:1', '@out.tar'], { terminal: true, env });
     expect((await exported({})).stderr).toContain('\u001b[K');
+    expect((await cli.run(['create', 'hello:2', '--layer', '@rootfs'], { terminal: true })).stderr).toContain('creating ');
     expect(await exported({ TERM: 'dumb' })).toMatchObject({ status: 0, stderr: '' });
   });
 });

@@ -54,6 +54,7 @@ export const command = defineCommand({
         ...(comment === undefined ? {} : { comment }),
         ...(dated ? { created: createdSeconds(options.created, context.io.env) } : {}),
         ...platformsOf({ ...options, 'rewrite-index': undefined }),
+        onRead: (bytes) => context.progress.add(bytes),
         onSkip: ({ path, why }) => note(context, `left out: ${path} (${why})`),
       }),
     );

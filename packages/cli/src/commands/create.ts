@@ -45,6 +45,7 @@ export const command = defineCommand({
     const codec = codecByName(options.compress ?? 'gzip');
     if (codec.name === 'none' && options.level !== undefined) throw new UsageError('--level says how hard to compress, but --compress is none');
     const store = await openStore(context);
+    context.progress.start('creating');
     const image = await createImage({
       target: store,
       name,
@@ -57,6 +58,7 @@ export const command = defineCommand({
       ...(options.annotation === undefined ? {} : { annotations: pairs(options.annotation, '--annotation') }),
       ...(options.author === undefined ? {} : { author: options.author }),
       signal: context.signal,
+      onRead: (bytes) => context.progress.add(bytes),
       onSkip: ({ path, why }) => note(context, `left out: ${path} (${why})`),
     }).finally(() => store.close());
     await print(context, {

@@ -19,6 +19,8 @@ export interface LayerOptions {
   /** Seconds since 1970: the latest time that a file of a directory may have. 0 by default. */
   readonly created?: number;
   readonly signal?: AbortSignal;
+  /** So many more bytes of a layer have been read: of the tar that a directory is packed into, or of the file as it is. */
+  readonly onRead?: (bytes: number) => void;
   /** A file that cannot be in a layer was left out. */
   readonly onSkip?: (skipped: { readonly path: string; readonly why: string }) => void;
 }
@@ -36,11 +38,11 @@ export interface BuiltLayer {
  * `stage` takes the blob in. INVALID_TAR for what is no tar.
  */
 export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlob>, input: string | ByteStream, options: LayerOptions): Promise<BuiltLayer> {
-  const { codec, level, signal } = options;
+  const { codec, level, signal, onRead } = options;
   const packed = async (plain: ByteStream): Promise<BuiltLayer> => {
     const diff = new Verifier({}, { algorithm: 'sha256' });
     try {
-      const blob = await stage(codec.compress(watched(abortable(plain, signal), diff), level === undefined ? {} : { level }));
+      const blob = await stage(codec.compress(watched(abortable(told(plain, onRead), signal), diff), level === undefined ? {} : { level }));
       return { blob, diffID: (await diff.finish()).digest, codec };
     } finally {
       // A digester on a thread keeps the process alive.
@@ -52,7 +54,7 @@ export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlo
   try {
     const found = detectCodec(await reader.peek(headLength));
     if (found.name === 'none') return await packed(tarBytes(rest(reader)));
-    const blob = await stage(abortable(rest(reader), signal));
+    const blob = await stage(abortable(told(rest(reader), onRead), signal));
     const { digest: diffID } = await digestStream(tarBytes(found.decompress(abortable(blob.source().read(), signal))));
     return { blob, diffID, codec: found };
   } catch (error) {
@@ -60,6 +62,13 @@ export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlo
     throw new OciTarError(error.code, `${input}: ${error.message}`, { ...error.details, cause: error });
   } finally {
     await reader.close();
+  }
+}
+
+async function* told(bytes: ByteStream, onRead: LayerOptions['onRead']): ByteStream {
+  for await (const chunk of bytes) {
+    onRead?.(chunk.byteLength);
+    yield chunk;
   }
 }
 
