@@ -71,6 +71,6 @@ describe('the folder that an archive lies in', () => {
     [['a/./oci-layout'], ''],
     [[], ''],
   ] as const)('of %j is %j', (paths, prefix) => {
-    expect(layoutPrefix(paths)).toBe(prefix);
+    expect(layoutPrefix(new Set(paths))).toBe(prefix);
   });
 });

@@ -1,5 +1,6 @@
 import { OciTarError } from '../errors.ts';
 import { entryPath } from './entry-path.ts';
+import { PathMap } from './path-map.ts';
 import { layoutPrefix } from './prefix.ts';
 
 /** So many links are followed one after the other; Linux follows 40. */
@@ -18,7 +19,7 @@ interface Link {
  */
 export class ArchiveEntries<T extends object> {
   readonly #archive: string;
-  readonly #files = new Map<string, T>();
+  readonly #files = new PathMap<T>();
   readonly #links = new Map<string, Link>();
   /** Devices and the like, by what they are. */
   readonly #others = new Map<string, string>();
@@ -52,7 +53,7 @@ export class ArchiveEntries<T extends object> {
 
   /** The folder that everything lies in, with its slash; empty where the layout's files lie at the top. */
   get prefix(): string {
-    return (this.#prefix ??= layoutPrefix(this.#files.keys()));
+    return (this.#prefix ??= layoutPrefix(this.#files));
   }
 
   /** Whether there is a file or a link of this path; where a link leads is not looked at. */
@@ -86,7 +87,7 @@ export class ArchiveEntries<T extends object> {
   /** The plain files, without the leading folder. */
   *files(): Iterable<readonly [path: string, file: T]> {
     const { prefix } = this;
-    for (const [path, file] of this.#files) if (path.startsWith(prefix)) yield [path.slice(prefix.length), file];
+    for (const [path, file] of this.#files.entries()) if (path.startsWith(prefix)) yield [path.slice(prefix.length), file];
   }
 
   /** The names of the links, without the leading folder. */
