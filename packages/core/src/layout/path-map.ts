@@ -1,5 +1,8 @@
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+
 const blobs = 'blobs/sha256/';
-const blobLength = blobs.length + 64;
+/** As the layout spells it: small letters. */
+const blobPath = /^blobs\/sha256\/[\da-f]{64}$/;
 
 /**
  * A map by paths of an archive, of which nearly all are those of blobs: these are kept as the 32 bytes of their digest, in half the memory that a path takes. An archive
@@ -34,28 +37,11 @@ export class PathMap<T> {
   }
 }
 
-/** A character for each two hex digits; undefined for what is not the path of a blob, spelled as the layout has it. */
+/** A character for each byte of the digest; undefined for what is not the path of a blob. */
 function pack(path: string): string | undefined {
-  if (path.length !== blobLength || !path.startsWith(blobs)) return undefined;
-  const bytes: number[] = [];
-  for (let at = blobs.length; at < blobLength; at += 2) {
-    const high = hexDigit(path.charCodeAt(at));
-    const low = hexDigit(path.charCodeAt(at + 1));
-    if (high < 0 || low < 0) return undefined;
-    bytes.push(16 * high + low);
-  }
-  // In one go: a string that is added to piece by piece keeps the pieces.
-  return String.fromCharCode(...bytes);
+  return blobPath.test(path) ? String.fromCharCode(...hexToBytes(path.slice(blobs.length))) : undefined;
 }
 
 function unpack(packed: string): string {
-  let path = blobs;
-  for (let at = 0; at < packed.length; at++) path += packed.charCodeAt(at).toString(16).padStart(2, '0');
-  return path;
-}
-
-/** -1 for what is none, capital letters included. */
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  return code >= 0x61 && code <= 0x66 ? code - 0x61 + 10 : -1;
+  return blobs + bytesToHex(Uint8Array.from(packed, (character) => character.charCodeAt(0)));
 }
