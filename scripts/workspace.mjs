@@ -8,6 +8,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 export const cliMain = join(root, 'packages/cli/dist/main.js');
 
 const tools = {
+  asc: 'node_modules/assemblyscript/bin/asc.js',
   oxlint: 'node_modules/oxlint/bin/oxlint',
   tsc: 'node_modules/typescript/bin/tsc',
   vitest: 'node_modules/vitest/vitest.mjs',

@@ -26,15 +26,7 @@ export interface ZstdDecoder {
   dispose(): void;
 }
 
-export interface DeflateOptions {
-  /** 1 (fastest) to 9 (smallest); the platform's own by default. */
-  readonly level?: number;
-  /** Whatever makes it smaller is worth its time. */
-  readonly smallest?: boolean;
-  /** Bytes that are left free around the deflate data, for a header and a trailer. */
-  readonly room?: Room;
-}
-
+/** Bytes that are left free around deflate data, for a header and a trailer. */
 export interface Room {
   readonly before: number;
   readonly after: number;

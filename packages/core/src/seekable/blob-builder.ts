@@ -63,9 +63,9 @@ const largestMinimum = 16 * 1024 * 1024;
 const defaultChunk = 4 * 1024 * 1024;
 
 /** Bytes of the tar that are held for each core while they are compressed. */
-const aheadOfEach = 8 * 1024 * 1024;
+const aheadOfEach = 16 * 1024 * 1024;
 /** Members that wait for each core. */
-const waitingForEach = 64;
+const waitingForEach = 512;
 
 /** Puts one blob together: tars go in, the blob comes out piece by piece. */
 export class BlobBuilder {
@@ -94,7 +94,7 @@ export class BlobBuilder {
     const format = compressor ?? estargz(level === undefined ? {} : { level });
     const { parallelism = format.parallelism } = options;
     checkSize('parallelism', parallelism, 1, 1024);
-    this.#compressor = format.start({ minChunkSize });
+    this.#compressor = format.start();
     this.#suffix = format.suffix;
     this.#parallelism = parallelism;
     this.#signal = options.signal;

@@ -22,13 +22,7 @@ export interface Compressor {
   /** How many members are worth compressing at a time. */
   readonly parallelism: number;
   /** Begins one blob. */
-  start(blob?: BlobWishes): BlobCompressor;
-}
-
-/** What a compressor may go by. */
-export interface BlobWishes {
-  /** `SeekableOptions.minChunkSize`: above 0 a small blob matters more than a file alone in its member. */
-  readonly minChunkSize: number;
+  start(): BlobCompressor;
 }
 
 /** One blob being written. */

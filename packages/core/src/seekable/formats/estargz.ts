@@ -7,11 +7,11 @@ import { invalidToc } from '../failures.ts';
 import type { Decompressor, Footer, SeekableFormat } from '../format.ts';
 import { stringifyToc } from '../toc-stringify.ts';
 import { tocDigestAnnotation, uncompressedSizeAnnotation } from '../toc.ts';
-import { checkGzipLevel, effortOf, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
+import { checkGzipLevel, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, smallGzipMember, subfield, textOfSubfield, wholeGzipMember } from './gzip-bytes.ts';
 import { jsonOfGzippedTar, tocOfGzippedTar, tocTar } from './toc-tar.ts';
 
 export interface GzipFormatOptions {
-  /** 1 (fastest) to 9 (smallest), 6 by default. Off Node it cannot be chosen (UNSUPPORTED). */
+  /** 1 (fastest) to 9 (smallest), 6 by default. */
   readonly level?: number;
 }
 
@@ -32,15 +32,15 @@ export function estargz(options: GzipFormatOptions = {}): SeekableFormat {
   return {
     ...estargzDecompressor,
     parallelism: deflateParallelism,
-    start: (wishes) => ({
-      member: (parts) => gzipMember(parts, effortOf(level, wishes)),
+    start: () => ({
+      member: (parts) => gzipMember(parts, level),
       async tocAndFooter({ toc, offset, tarSize }) {
         const json = stringifyToc(toc);
         const tar = tocTar(json);
         const tocDigest = await digestBytes(json);
         const size = tar.reduce((sum, part) => sum + part.length, tarSize);
         return {
-          bytes: [await gzipMember(tar, effortOf(level, wishes)), estargzFooter(offset)],
+          bytes: [await gzipMember(tar, level), estargzFooter(offset)],
           tar,
           tocDigest,
           annotations: { [tocDigestAnnotation]: tocDigest, [uncompressedSizeAnnotation]: String(size) },

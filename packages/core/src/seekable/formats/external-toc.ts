@@ -7,7 +7,7 @@ import { stringifyToc } from '../toc-stringify.ts';
 import { tocDigestAnnotation, uncompressedSizeAnnotation } from '../toc.ts';
 import type { GzipFormatOptions } from './estargz.ts';
 import { estargzDecompressor } from './estargz.ts';
-import { checkGzipLevel, effortOf, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, subfield, textOfSubfield } from './gzip-bytes.ts';
+import { checkGzipLevel, emptyMember, emptyMemberSize, extraOfEmptyMember, gzipMember, subfield, textOfSubfield } from './gzip-bytes.ts';
 import { jsonOfGzippedTar, tocOfGzippedTar, tocTar } from './toc-tar.ts';
 
 const magic = 'STARGZEXTERNALTOC';
@@ -26,8 +26,8 @@ export function externalTocCompressor(options: GzipFormatOptions = {}): Compress
     name: 'estargz-external-toc',
     suffix: estargzDecompressor.suffix,
     parallelism: deflateParallelism,
-    start: (wishes) => ({
-      member: (parts) => gzipMember(parts, effortOf(level, wishes)),
+    start: () => ({
+      member: (parts) => gzipMember(parts, level),
       async tocAndFooter({ toc, tarSize }) {
         const json = stringifyToc(toc);
         const tocDigest = await digestBytes(json);
@@ -36,7 +36,7 @@ export function externalTocCompressor(options: GzipFormatOptions = {}): Compress
           tar: [],
           tocDigest,
           annotations: { [tocDigestAnnotation]: tocDigest, [uncompressedSizeAnnotation]: String(tarSize) },
-          externalToc: await gzipMember(tocTar(json), effortOf(level, wishes)),
+          externalToc: await gzipMember(tocTar(json), level),
         };
       },
     }),

@@ -3,7 +3,6 @@ import { crc32, inflateSmall } from '#runtime/gzip';
 import { OciTarError } from '../../errors.ts';
 import { join } from '../../bytes/source.ts';
 import { decodeText, encodeText } from '../../tar/text.ts';
-import type { BlobWishes } from '../format.ts';
 
 /** Bytes of a gzip header without optional fields, and of a trailer (RFC 1952, 2.3). */
 const headerSize = 10;
@@ -15,34 +14,21 @@ const emptyBlock = Uint8Array.of(1, 0, 0, 0xff, 0xff);
 /** Which of the two extremes was used, as gzip's own header says it. */
 const extraFlags: Readonly<Record<number, number>> = { 1: 4, 9: 2 };
 
+/** As for gzip everywhere. */
+const defaultLevel = 6;
+
 /** INVALID_ARGUMENT for a level that deflate does not have. */
 export function checkGzipLevel(level: number | undefined): void {
   if (level === undefined || (Number.isInteger(level) && level >= 1 && level <= 9)) return;
   throw new OciTarError('INVALID_ARGUMENT', `gzip has levels 1 to 9, not ${level}`);
 }
 
-/** How hard to compress. */
-export interface GzipEffort {
-  readonly level: number | undefined;
-  /** Whatever makes it smaller is worth its time. */
-  readonly smallest: boolean;
-}
-
-/** Where small files share members, and the level is the highest, the size of the blob is what matters. */
-export function effortOf(level: number | undefined, { minChunkSize }: BlobWishes = { minChunkSize: 0 }): GzipEffort {
-  return { level, smallest: level === 9 && minChunkSize > 0 };
-}
-
-/**
- * One gzip member with a header that names no time and no system, as Go writes it. zlib's own header would differ
- * from platform to platform.
- */
-export function gzipMember(parts: readonly Uint8Array[], { level, smallest }: GzipEffort): Promise<Uint8Array> {
+/** One gzip member with a header that names no time and no system, as Go writes it: the same bytes on every platform. */
+export function gzipMember(parts: readonly Uint8Array[], level: number = defaultLevel): Promise<Uint8Array> {
   const size = parts.reduce((sum, part) => (sum + part.length) % 2 ** 32, 0);
   // Not by `await`, which would hold the parts until they are compressed.
-  const how = { ...(level === undefined ? {} : { level }), smallest, room: { before: headerSize, after: trailerSize } };
-  return deflateRaw(parts, how).then(({ data, crc }) => {
-    data.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level ?? 0] ?? 0, 255]);
+  return deflateRaw(parts, level, { before: headerSize, after: trailerSize }).then(({ data, crc }) => {
+    data.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level] ?? 0, 255]);
     const trailer = new DataView(data.buffer, data.byteOffset + data.length - trailerSize);
     trailer.setUint32(0, crc, true);
     trailer.setUint32(4, size, true);
