@@ -5,7 +5,7 @@ import type { ByteStream } from '../bytes/types.ts';
 import type { Digester } from '../runtime/digester.ts';
 import { formatDigest } from '../spec/digest.ts';
 import type { Digest } from '../spec/digest.ts';
-import type { TarToken } from '../tar/tokens.ts';
+import { TokenReader } from '../tar/tokens.ts';
 import type { InvalidNames } from './draft.ts';
 import type { BlobCompressor, Compressor } from './format.ts';
 import { estargz } from './formats/estargz.ts';
@@ -13,7 +13,6 @@ import { Layout } from './layout.ts';
 import { compressUnit, Units } from './members.ts';
 import type { Unit } from './members.ts';
 import { ordered } from '../runtime/ordered.ts';
-import type { Segment } from './segment.ts';
 import { layerTree } from './tree.ts';
 import type { Toc } from './toc.ts';
 
@@ -63,7 +62,7 @@ const largestMinimum = 16 * 1024 * 1024;
 const defaultChunk = 4 * 1024 * 1024;
 
 /** Bytes of the tar that are held for each core while they are compressed. */
-const aheadOfEach = 16 * 1024 * 1024;
+const aheadOfEach = 8 * 1024 * 1024;
 /** Members that wait for each core. */
 const waitingForEach = 512;
 
@@ -110,19 +109,19 @@ export class BlobBuilder {
     });
   }
 
-  /** Adds a tar with its headers written anew, or, `exact`, with every byte. The blob's bytes as far as they are known. */
-  append(tokens: AsyncIterable<TarToken>, exact: boolean): ByteStream {
+  /** Adds entries of tars, one behind the other, with headers written anew, or, `exact`, with every byte. The blob's bytes as far as they are known. */
+  append(tars: Iterable<ByteStream>, exact: boolean): ByteStream {
     if (this.#layout.ended) {
       throw new OciTarError('INVALID_ARGUMENT', 'nothing can follow a tar that was appended with its end-of-archive marker: readers would not see it');
     }
     this.#exact = exact;
-    return this.#blob(this.#units.of(exact ? this.#layout.exact(tokens) : this.#layout.rewritten(tokens)));
+    return this.#blob(this.#unitsOf(tars, exact));
   }
 
   /** The end of the blob. Then there is a report. INVALID_TOC where the tars do not make one tree. */
   async *end(): ByteStream {
     // What was taken over as it is has its own end, or none, and keeps its diffID where the TOC is elsewhere.
-    yield* this.#blob(this.#last(this.#layout.end(!this.#exact)));
+    yield* this.#blob(this.#lastUnits());
     const { entries } = this.#layout;
     const toc: Toc = { version: 1, entries };
     layerTree(toc, { payloadSize: this.#size });
@@ -162,8 +161,28 @@ export class BlobBuilder {
     return coalesced(this.#members(units));
   }
 
-  async *#last(segments: AsyncIterable<Segment>): AsyncGenerator<Unit, void, void> {
-    yield* this.#units.of(segments);
+  /** One generator over everything that has arrived: a layer has tens of thousands of tokens, and each that is waited for costs as much as digesting a kilobyte. */
+  async *#unitsOf(tars: Iterable<ByteStream>, exact: boolean): AsyncGenerator<Unit, void, void> {
+    for (const tar of tars) {
+      const reader = new TokenReader(tar, { requireEnd: false, copyHeaders: true });
+      try {
+        for (;;) {
+          const next = reader.next();
+          const token = next instanceof Promise ? await next : next;
+          if (token === undefined) break;
+          const taken = exact ? this.#layout.exact(token) : this.#layout.rewritten(token);
+          if (taken !== undefined) await taken;
+          for (const segment of this.#layout.closed()) yield* this.#units.add(segment);
+        }
+      } finally {
+        await reader.close();
+      }
+    }
+  }
+
+  async *#lastUnits(): AsyncGenerator<Unit, void, void> {
+    await this.#layout.end(!this.#exact);
+    for (const segment of this.#layout.closed()) yield* this.#units.add(segment);
     yield* this.#units.end();
   }
 

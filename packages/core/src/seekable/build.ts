@@ -5,8 +5,6 @@ import { decompressed } from '../compression/codecs.ts';
 import { OciTarError } from '../errors.ts';
 import type { Spool } from '../runtime/spool.ts';
 import { encodeHeader } from '../tar/encode.ts';
-import { tokens } from '../tar/tokens.ts';
-import type { TarToken } from '../tar/tokens.ts';
 import { BlobBuilder } from './blob-builder.ts';
 import type { SeekableOptions, SeekableReport } from './blob-builder.ts';
 import { indexForBuild, missingFiles, orderOf } from './sort.ts';
@@ -62,7 +60,7 @@ export function buildSeekable(tar: ByteStream | ByteSource, options: BuildOption
 async function* losslessBlob(builder: BlobBuilder, tar: ByteStream | ByteSource, { inputLimit }: BuildOptions): ByteStream {
   try {
     const { bytes } = await decompressed(isSource(tar) ? tar.read() : tar, limitOf(inputLimit));
-    yield* builder.append(tokens(bytes, { requireEnd: false }), true);
+    yield* builder.append([bytes], true);
     yield* builder.end();
   } finally {
     builder.dispose();
@@ -78,7 +76,7 @@ async function* sortedBlob(builder: BlobBuilder, tar: ByteStream | ByteSource, o
     missing.push(...order.missing);
     if (missing.length > 0 && options.missingPrioritized !== 'report') throw missingFiles(missing);
     const landmark = prioritizedFiles.length > 0 ? prefetchLandmark : noPrefetchLandmark;
-    yield* builder.append(sortedTokens(input.source, index, order.prioritized, landmark, order.others), false);
+    yield* builder.append(sortedTar(input.source, index, order.prioritized, landmark, order.others), false);
     yield* builder.end();
   } finally {
     builder.dispose();
@@ -86,20 +84,15 @@ async function* sortedBlob(builder: BlobBuilder, tar: ByteStream | ByteSource, o
   }
 }
 
-async function* sortedTokens(
-  tar: ByteSource,
-  index: TarIndex,
-  prioritized: readonly Place[],
-  landmark: string,
-  others: readonly Place[],
-): AsyncGenerator<TarToken, void, void> {
-  yield* placedTokens(tar, index, prioritized);
-  yield* tokens(one(encodeHeader({ path: landmark, type: 'file', size: 1, mode: 0 }), Uint8Array.of(landmarkContents), new Uint8Array(511)), { requireEnd: false });
-  yield* placedTokens(tar, index, others);
+/** Pieces of the tar in their new order. */
+function* sortedTar(tar: ByteSource, index: TarIndex, prioritized: readonly Place[], landmark: string, others: readonly Place[]): Generator<ByteStream, void, void> {
+  yield* inRows(tar, index, prioritized);
+  yield one(encodeHeader({ path: landmark, type: 'file', size: 1, mode: 0 }), Uint8Array.of(landmarkContents), new Uint8Array(511));
+  yield* inRows(tar, index, others);
 }
 
 /** Entries that follow each other in the input are read in one go, with global headers between them. */
-async function* placedTokens(tar: ByteSource, index: TarIndex, places: readonly Place[]): AsyncGenerator<TarToken, void, void> {
+function* inRows(tar: ByteSource, index: TarIndex, places: readonly Place[]): Generator<ByteStream, void, void> {
   for (let at = 0; at < places.length; ) {
     const first = places[at];
     let last = first;
@@ -109,7 +102,7 @@ async function* placedTokens(tar: ByteSource, index: TarIndex, places: readonly 
       at += 1;
     }
     if (first === undefined || last === undefined) return;
-    yield* tokens(placed(tar, index, first, last), { requireEnd: false });
+    yield placed(tar, index, first, last);
   }
 }
 

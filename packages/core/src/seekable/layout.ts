@@ -33,7 +33,7 @@ export interface LayoutOptions {
 }
 
 /**
- * Lays a tar out in segments and writes its TOC down. A header goes into the open segment; before each chunk of a file
+ * Lays a tar out in segments and writes its TOC down, token by token. A header goes into the open segment; before each chunk of a file
  * that segment is closed and the next one opened; padding and what follows stay in the last chunk's.
  */
 export class Layout {
@@ -41,12 +41,18 @@ export class Layout {
   readonly #drafter: Drafter;
   /** Made with the first bytes: a thread may stand behind it, which is to be given back. */
   #diff: Digester | undefined;
+  readonly #closed: Segment[] = [];
   #open: Segment = newSegment();
   /** Bytes in the open segment that are not its chunk's. */
   #tail = 0;
   #file: OpenFile | undefined;
   /** Content that waits for what comes after it. */
   #held: Uint8Array | undefined;
+  /** The entry that is being read is left out. */
+  #dropped = false;
+  /** What has to be over before the next token. */
+  #waits: Promise<unknown>[] = [];
+  readonly #wait = (promise: Promise<unknown>): void => void this.#waits.push(promise);
 
   readonly entries: DraftEntry[] = [];
   /** Bytes of the tar so far. */
@@ -59,43 +65,48 @@ export class Layout {
     this.#drafter = new Drafter(options.invalidNames);
   }
 
-  /** Every byte as it is. INVALID_ARGUMENT where there is a TOC already; UNSUPPORTED for what a TOC cannot say. */
-  async *exact(tokens: AsyncIterable<TarToken>): AsyncGenerator<Segment, void, void> {
+  /**
+   * Takes a token with every byte as it is. The next may come when the promise is kept, if there is one. INVALID_ARGUMENT where there is a TOC already; UNSUPPORTED for what a
+   * TOC cannot say.
+   */
+  exact(token: TarToken): Promise<unknown> | void {
     const { takesTocFile = false } = this.#options.compressor;
-    for await (const token of tokens) {
-      if (token.kind === 'header' && !takesTocFile && cleanName(token.entry.path) === tocTarName) throw hasToc(token.entry);
-      if (token.kind === 'end') this.ended = true;
-      if (token.kind === 'header') this.#header(this.#drafter.draft(token.entry));
-      yield* this.#take(token);
-    }
+    if (token.kind === 'header' && !takesTocFile && cleanName(token.entry.path) === tocTarName) throw hasToc(token.entry);
+    if (token.kind === 'end') this.ended = true;
+    if (token.kind === 'header') this.#header(this.#drafter.draft(token.entry));
+    return this.#take(token);
   }
 
-  /** Entries with headers written anew; a TOC, global headers, and the end of the archive are left out. */
-  async *rewritten(tokens: AsyncIterable<TarToken>): AsyncGenerator<Segment, void, void> {
-    let dropped = false;
-    for await (const token of tokens) {
-      if (token.kind === 'header') {
-        const { entry } = token;
-        dropped = cleanName(entry.path) === tocTarName;
-        if (dropped) continue;
-        this.#header(this.#drafter.draft(entry));
-        yield* this.#take({ ...token, bytes: encodeHeader(entry) });
-      } else if (token.kind === 'data' || token.kind === 'padding') {
-        const bytes = token.kind === 'padding' ? new Uint8Array(token.bytes.length) : token.bytes;
-        if (!dropped) yield* this.#take({ ...token, bytes });
-      }
+  /** The same with headers written anew; a TOC, global headers, and the end of the archive are left out. */
+  rewritten(token: TarToken): Promise<unknown> | void {
+    if (token.kind === 'header') {
+      const { entry } = token;
+      this.#dropped = cleanName(entry.path) === tocTarName;
+      if (this.#dropped) return undefined;
+      this.#header(this.#drafter.draft(entry));
+      return this.#take({ ...token, bytes: encodeHeader(entry) });
     }
+    if (this.#dropped || (token.kind !== 'data' && token.kind !== 'padding')) return undefined;
+    return this.#take(token.kind === 'padding' ? { ...token, bytes: zeros.subarray(0, token.bytes.length) } : token);
   }
 
   /** Ends the archive, with a marker if it is to have one. */
-  async *end(marker: boolean): AsyncGenerator<Segment, void, void> {
-    if (marker) yield* this.#take({ kind: 'end', offset: this.tarSize, bytes: new Uint8Array(2 * blockSize) });
-    if (this.#open.size > 0) yield this.#close();
+  async end(marker: boolean): Promise<void> {
+    if (marker) await this.#take({ kind: 'end', offset: this.tarSize, bytes: zeros.subarray(0, 2 * blockSize) });
+    if (this.#open.size > 0) this.#close();
+  }
+
+  /** The segments that were closed since the last call. */
+  closed(): Segment[] {
+    return this.#closed.splice(0);
   }
 
   /** Takes what else counts as tar into the diffID. */
   async count(tar: readonly Uint8Array[]): Promise<void> {
-    for (const bytes of tar) await this.#count(bytes);
+    for (const bytes of tar) {
+      this.#count(bytes);
+      await this.#waited();
+    }
   }
 
   /** The digest of all of the tar. Ends the layout. */
@@ -108,32 +119,40 @@ export class Layout {
     this.#file?.dispose();
   }
 
-  async *#take(token: TarToken): AsyncGenerator<Segment, void, void> {
-    const { bytes } = token;
+  #take(token: TarToken): Promise<unknown> | void {
     const observing = this.#options.compressor.observe?.({ ...token, offset: this.tarSize });
-    if (observing !== undefined) await observing;
-    await this.#count(bytes);
-    if (token.kind === 'data') {
-      yield* this.#data(bytes);
-      return;
+    if (observing !== undefined) return observing.then(() => this.#observed(token));
+    return this.#observed(token);
+  }
+
+  #observed({ kind, bytes }: TarToken): Promise<unknown> | void {
+    this.#count(bytes);
+    if (kind === 'data') {
+      this.#data(bytes);
+    } else {
+      if (this.#open.size > 0 && (this.#tail >= longestTail || this.#chunkIsAlone())) this.#close();
+      this.#tail += bytes.length;
+      this.#add(bytes);
     }
-    if (this.#open.size > 0 && (this.#tail >= longestTail || this.#chunkIsAlone())) yield this.#close();
-    this.#tail += bytes.length;
-    this.#add(bytes);
+    return this.#waited();
+  }
+
+  #waited(): Promise<unknown> | void {
+    if (this.#waits.length > 0) return Promise.all(this.#waits.splice(0));
   }
 
   #header(draft: DraftEntry): void {
     const { size = 0 } = draft;
     if (size > 0) {
       const chunker = this.#options.compressor.chunker?.(size) ?? fixedChunks(this.#options.chunkSize);
-      this.#file = new OpenFile(draft, size, chunker);
+      this.#file = new OpenFile(draft, size, chunker, this.#wait);
       return;
     }
     if (draft.type === 'reg') draft.digest = emptyDigest;
     this.entries.push(draft);
   }
 
-  async *#data(run: Uint8Array): AsyncGenerator<Segment, void, void> {
+  #data(run: Uint8Array): void {
     let bytes = this.#held === undefined ? run : join([this.#held, run]);
     this.#held = undefined;
     while (bytes.length > 0) {
@@ -141,16 +160,16 @@ export class Layout {
       if (file === undefined) throw new OciTarError('INVALID_TAR', 'the tar has content that belongs to no file');
       const started = file.startChunk(this.#options.chunkSize);
       if (started !== undefined) {
-        if (this.#open.size > 0) yield this.#close();
+        if (this.#open.size > 0) this.#close();
         this.entries.push(started);
         this.#open = newSegment(started, isLandmark(started.name));
       }
-      const used = await file.take(bytes);
+      const used = file.take(bytes);
       if (used === undefined) {
         this.#held = bytes;
         return;
       }
-      this.#add(bytes.subarray(0, used));
+      this.#add(used < bytes.length ? bytes.subarray(0, used) : bytes);
       bytes = bytes.subarray(used);
       if (file.complete) this.#file = undefined;
     }
@@ -161,9 +180,10 @@ export class Layout {
     this.#open.size += bytes.length;
   }
 
-  async #count(bytes: Uint8Array): Promise<void> {
+  #count(bytes: Uint8Array): void {
     this.tarSize += bytes.length;
-    await this.#digester().update(bytes);
+    const behind = this.#digester().update(bytes);
+    if (behind !== undefined) this.#wait(behind);
   }
 
   #digester(): Digester {
@@ -175,13 +195,15 @@ export class Layout {
     return this.#options.compressor.chunksAlone === true && this.#open.chunk !== undefined;
   }
 
-  #close(): Segment {
-    const segment = this.#open;
+  #close(): void {
+    this.#closed.push(this.#open);
     this.#open = newSegment();
     this.#tail = 0;
-    return segment;
   }
 }
+
+/** Padding, and the end of an archive. */
+const zeros = new Uint8Array(2 * blockSize);
 
 function isLandmark(name: string): boolean {
   const clean = cleanName(name);

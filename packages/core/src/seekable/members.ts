@@ -26,15 +26,15 @@ export class Units {
     this.#minSize = minSize === 0 ? 0 : Math.max(unitSize, 32 * minSize);
   }
 
-  async *of(segments: AsyncIterable<Segment>): AsyncGenerator<Unit, void, void> {
-    for await (const segment of segments) {
-      if (segment.apart) yield* this.end();
-      this.#segments.push(segment);
-      this.#size += segment.size;
-      if (this.#size >= this.#minSize) yield* this.end();
-    }
+  /** The units that are complete with this segment. */
+  *add(segment: Segment): Generator<Unit, void, void> {
+    if (segment.apart) yield* this.end();
+    this.#segments.push(segment);
+    this.#size += segment.size;
+    if (this.#size >= this.#minSize) yield* this.end();
   }
 
+  /** What is left. */
   *end(): Generator<Unit, void, void> {
     if (this.#segments.length === 0) return;
     const unit = { segments: this.#segments, size: this.#size };

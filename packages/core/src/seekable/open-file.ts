@@ -8,6 +8,7 @@ export class OpenFile {
   readonly #first: DraftEntry;
   readonly #size: number;
   readonly #chunker: Chunker;
+  readonly #wait: (promise: Promise<unknown>) => void;
   /** None for a file of one chunk, which is hashed once. */
   readonly #whole: Digester | undefined;
   #chunk: { readonly entry: DraftEntry; readonly digester: Digester } | undefined;
@@ -15,10 +16,12 @@ export class OpenFile {
   #chunkStart = 0;
   complete = false;
 
-  constructor(first: DraftEntry, size: number, chunker: Chunker) {
+  /** `wait` is told of what has to be over before more bytes come. */
+  constructor(first: DraftEntry, size: number, chunker: Chunker, wait: (promise: Promise<unknown>) => void) {
     this.#first = first;
     this.#size = size;
     this.#chunker = chunker;
+    this.#wait = wait;
     const oneChunk = chunker.size !== undefined && size <= chunker.size;
     this.#whole = oneChunk ? undefined : createDigester('sha256', { size });
   }
@@ -34,32 +37,47 @@ export class OpenFile {
   }
 
   /** Takes bytes of the present chunk; returns how many, or undefined where more of them have to be seen together. */
-  async take(bytes: Uint8Array): Promise<number | undefined> {
+  take(bytes: Uint8Array): number | undefined {
     const chunk = this.#chunk;
     if (chunk === undefined) return 0;
     const { length, complete } = this.#chunker.take(bytes);
     if (length === 0 && !complete) return undefined;
     const part = length < bytes.length ? bytes.subarray(0, length) : bytes;
-    await chunk.digester.update(part);
+    this.#digest(chunk.digester, part);
     this.#offset += length;
     const last = this.#offset === this.#size;
-    await this.#whole?.update(part);
-    if (!complete && !last) return length;
-    await this.#endChunk(chunk, last);
+    if (this.#whole !== undefined) this.#digest(this.#whole, part);
+    if (complete || last) this.#endChunk(chunk, last);
     return length;
   }
 
-  async #endChunk({ entry, digester }: { readonly entry: DraftEntry; readonly digester: Digester }, last: boolean): Promise<void> {
+  #digest(digester: Digester, part: Uint8Array): void {
+    const behind = digester.update(part);
+    if (behind !== undefined) this.#wait(behind);
+  }
+
+  #endChunk({ entry, digester }: { readonly entry: DraftEntry; readonly digester: Digester }, last: boolean): void {
     const chunkSize = this.#offset - this.#chunkStart;
     const { chunkType } = this.#chunker;
     if (chunkType !== undefined) entry.chunkType = chunkType;
-    entry.chunkDigest = `sha256:${await digester.hex()}`;
+    const first = this.#first;
+    const whole = this.#whole;
+    this.#told(digester, (digest) => {
+      entry.chunkDigest = digest;
+      if (last && whole === undefined) first.digest = digest;
+    });
     this.#chunk = undefined;
     // The last one goes to the file's end, which readers know; a full one says its size all the same, as the reference has it.
     if (!last || chunkSize === this.#chunker.size) entry.chunkSize = chunkSize;
     if (!last) return;
     this.complete = true;
-    this.#first.digest = this.#whole === undefined ? entry.chunkDigest : `sha256:${await this.#whole.hex()}`;
+    if (whole !== undefined) this.#told(whole, (digest) => (first.digest = digest));
+  }
+
+  #told(digester: Digester, receive: (digest: string) => void): void {
+    const hex = digester.hex();
+    if (typeof hex === 'string') receive(`sha256:${hex}`);
+    else this.#wait(hex.then((told) => receive(`sha256:${told}`)));
   }
 
   dispose(): void {

@@ -1,7 +1,6 @@
 import type { ByteSink, ByteStream } from '../bytes/types.ts';
 import { decompressed } from '../compression/codecs.ts';
 import { OciTarError } from '../errors.ts';
-import { tokens } from '../tar/tokens.ts';
 import { BlobBuilder } from './blob-builder.ts';
 import type { SeekableOptions, SeekableReport } from './blob-builder.ts';
 
@@ -56,7 +55,7 @@ export class SeekableWriter {
     await this.#work(async () => {
       const { bytes, close } = await decompressed(tar);
       try {
-        await this.#write(this.#builder.append(tokens(bytes, { requireEnd: false }), exact));
+        await this.#write(this.#builder.append([bytes], exact));
       } finally {
         await close();
       }

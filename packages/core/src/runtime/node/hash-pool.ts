@@ -71,7 +71,8 @@ class ThreadDigester implements Digester {
   #behind = 0;
   #closed = false;
   #error: unknown;
-  #waiting: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  /** One promise for whoever waits. */
+  #waiting: { readonly promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } | undefined;
   #result: { resolve: (hex: string) => void; reject: (error: unknown) => void } | undefined;
 
   constructor(id: number, post: Post) {
@@ -87,9 +88,8 @@ class ThreadDigester implements Digester {
     new Uint8Array(buffer).set(chunk);
     this.#post({ op: 'update', buffer, length: chunk.byteLength });
     if (this.#behind <= maxBehind) return;
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-    });
+    this.#waiting ??= waiting();
+    return this.#waiting.promise;
   }
 
   hex(): Promise<string> {
@@ -128,6 +128,14 @@ class ThreadDigester implements Digester {
     this.#waiting?.reject(error);
     this.#result?.reject(error);
   }
+}
+
+function waiting(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let settle: { resolve: () => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} };
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return { promise, ...settle };
 }
 
 const threads: HashThread[] = [];
