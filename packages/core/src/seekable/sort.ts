@@ -37,14 +37,23 @@ const entryLimit = 1_000_000;
 
 /** Finds the entries of a plain tar by jumping over the bodies. Landmarks of an earlier build are left out. INVALID_TAR, LIMIT_EXCEEDED. */
 export async function indexForBuild(tar: ByteSource, signal?: AbortSignal): Promise<TarIndex> {
+  const opened = await tar.open?.();
+  try {
+    return await indexOf(tar, new SourceWindow(tar, opened), signal);
+  } finally {
+    await opened?.close();
+  }
+}
+
+async function indexOf(tar: ByteSource, window: SourceWindow, signal: AbortSignal | undefined): Promise<TarIndex> {
   const groups = new GroupReader();
-  const window = new SourceWindow(tar);
   const places = new Map<string, Place>();
   const globals: { start: number; end: number }[] = [];
   let index = 0;
   for (let offset = 0; ; ) {
     signal?.throwIfAborted();
-    const group = await groups.read(offset, (n) => window.at(offset, n));
+    const read = groups.read(offset, (n) => window.at(offset, n));
+    const group = read instanceof Promise ? await read : read;
     if (group === undefined || group.kind === 'end') return { places, globals };
     if (group.kind === 'invalid') throw group.error;
     const start = offset;

@@ -16,7 +16,7 @@ export type Group =
   | { readonly kind: 'end'; readonly length: number }
   | { readonly kind: 'invalid'; readonly error: OciTarError };
 
-/** Bytes at the place where a group starts: `n` of them, or fewer where the archive ends. Nothing is used up. */
+/** Bytes at the place where a group starts: `n` of them, or fewer where the archive ends. Nothing is used up. They are good until the next peek. */
 export type Peek = (n: number) => Uint8Array | Promise<Uint8Array>;
 
 /** Bytes that the headers of one entry may take together, and the global records of an archive: 1 MiB. */
@@ -155,7 +155,8 @@ class Pending {
    */
   #hardlink(bytes: Uint8Array, length: number, entry: TarEntry): Group | undefined {
     this.need = length + blockSize;
-    this.#bare = { kind: 'entry', length, entry: { ...entry, size: 0 } };
+    // Its names are copies: what was peeked at is good until the next peek.
+    this.#bare = { kind: 'entry', length, entry: { ...entry, size: 0, pathBytes: entry.pathBytes.slice(), linknameBytes: entry.linknameBytes.slice() } };
     if (bytes.length < this.need) return undefined;
     const next = bytes.subarray(length, this.need);
     return isZero(next) || hasChecksum(next) ? this.#bare : { kind: 'entry', length, entry };
@@ -189,9 +190,10 @@ class Pending {
 /** PAX, PAX as Solaris spells it, global PAX, GNU long name, GNU long link. */
 const extensions = new Set(['x', 'X', 'g', 'L', 'K']);
 
+/** A copy, since the rest of the group is peeked at later. */
 function longName(body: Uint8Array): Uint8Array | undefined {
   const name = untilNul(body, 0, body.length);
-  return name.length === 0 ? undefined : name;
+  return name.length === 0 ? undefined : name.slice();
 }
 
 /** What the header of an old GNU sparse file and the blocks that continue its map say. */

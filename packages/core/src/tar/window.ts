@@ -1,6 +1,6 @@
 import { plainArray } from '../bytes/reader.ts';
 import { OciTarError } from '../errors.ts';
-import type { ByteSource, ByteStream } from '../bytes/types.ts';
+import type { ByteSource, ByteStream, OpenSource } from '../bytes/types.ts';
 
 /** After a jump: the header there, and the next few where the body is small. */
 const smallest = 4 * 1024;
@@ -8,18 +8,24 @@ const smallest = 4 * 1024;
 const largest = 1024 * 1024;
 /** Reading on over a gap of this size costs about as much as a read of its own (some 30 µs). */
 const nearby = 64 * 1024;
+/** Below this files are read synchronously, which is sooner than by a handle that is open. */
+const small = 64 * 1024;
 
 /**
  * Ranged reads that look ahead: little after a jump, ever more while the places asked for are close together.
  */
 export class SourceWindow {
   readonly #source: ByteSource;
+  readonly #opened: OpenSource | undefined;
+  #memory: Uint8Array = new Uint8Array(0);
   #bytes: Uint8Array = new Uint8Array(0);
   #start = 0;
   #ahead = smallest;
 
-  constructor(source: ByteSource) {
+  /** `opened`: the source, where it can be opened, so that longer reads do not open it anew, and use their memory again. The caller closes it. */
+  constructor(source: ByteSource, opened?: OpenSource) {
     this.#source = source;
+    this.#opened = opened;
   }
 
   /** `n` bytes at `offset`, fewer only where the source ends. A view, good until the next call. */
@@ -35,10 +41,19 @@ export class SourceWindow {
     const gap = offset - (this.#start + this.#bytes.length);
     this.#ahead = gap <= nearby ? Math.min(this.#ahead * 2, largest) : smallest;
     const end = Math.min(this.#source.size, offset + Math.max(this.#ahead, wanted));
-    const bytes = await readWhole(this.#source.read(offset, end), offset, end - offset);
+    const bytes = await this.#bytesOf(offset, end);
     this.#bytes = bytes;
     this.#start = offset;
     return bytes.subarray(0, wanted);
+  }
+
+  async #bytesOf(offset: number, end: number): Promise<Uint8Array> {
+    const size = end - offset;
+    if (this.#opened === undefined || size <= small) return readWhole(this.#source.read(offset, end), offset, size);
+    if (this.#memory.length < size) this.#memory = new Uint8Array(size);
+    const bytes = this.#memory.subarray(0, size);
+    await this.#opened.readInto(bytes, offset);
+    return bytes;
   }
 }
 
