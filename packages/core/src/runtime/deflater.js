@@ -48,9 +48,9 @@ export class Deflater {
   }
 }
 
-/** What deflate data of so many bytes come to at the most: stored blocks, each of 12,288 bytes or more. @param {number} length */
+/** What deflate data of so many bytes come to at the most: stored blocks, each of 12,288 bytes or more but for the last of each mebibyte. @param {number} length */
 export function longestDeflated(length) {
-  return length + 5 * Math.ceil(length / 12_288) + 64;
+  return length + 5 * Math.ceil(length / 8192) + 64;
 }
 
 /** @type {object | undefined} */
