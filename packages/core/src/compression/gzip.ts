@@ -20,8 +20,8 @@ const smallSize = 64 * 1024;
 /**
  * gzip (RFC 1952), levels 1 (fastest) to 9 (smallest). The default is 4: twice as fast as the usual 6 for 2.4 % more bytes,
  * measured on a Debian layer. The header bears no name, no time and no operating system.
- * Compressed over the cores, in pieces of 512 KiB. The bytes are those of the platform's zlib: the same for one version of it, however many cores there are.
- * Off Node the level cannot be chosen (UNSUPPORTED).
+ * Compressed over the cores, in pieces of 512 KiB. The bytes are those of the platform's zlib: the same for one version of it, however many cores there are. Off Node they are
+ * those of our own deflate.
  */
 export const gzip: Codec = {
   name: 'gzip',

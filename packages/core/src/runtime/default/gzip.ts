@@ -1,59 +1,40 @@
 import type { ByteStream } from '../../bytes/types.ts';
-import { OciTarError } from '../../errors.ts';
+import { Deflater } from '../deflater.js';
 import type { RawInflater } from '../engines.ts';
+import { Turns } from '../turns.ts';
+import { crc32 } from './crc32.ts';
 import { Inflater } from './inflate.ts';
 
-export { crc32 } from './crc32.ts';
+export { crc32 };
 
-/** Where the header (RFC 1952, 2.3) names the operating system, and its value for "unknown". */
-const systemOffset = 9;
+/** As on Node. */
+const defaultLevel = 4;
+
+/** RFC 1952, 2.3: a header without name and time; which of the two extremes was used, and the system, which is unknown. */
+const extraFlags: Readonly<Record<number, number>> = { 1: 4, 9: 2 };
 const unknownSystem = 255;
 
-/** One gzip member by the platform's own CompressionStream, which has one level. UNSUPPORTED for any other than the default. */
-export async function* compressGzip(bytes: ByteStream, level: number | undefined): AsyncGenerator<Uint8Array, void, void> {
-  if (level !== undefined) {
-    throw new OciTarError('UNSUPPORTED', `gzip level ${level} cannot be chosen on this platform`, {
-      hint: 'leave the level out, or run on Node',
-    });
-  }
-  const { readable, writable } = new CompressionStream('gzip');
-  const reader = readable.getReader();
-  const writer = writable.getWriter();
-  let failure: { readonly error: unknown } | undefined;
-  let stopped = false;
-  const pump = async (): Promise<void> => {
-    try {
-      for await (const chunk of bytes) {
-        if (stopped) return;
-        await writer.write(chunk);
-      }
-      await writer.close();
-    } catch (error) {
-      if (stopped) return;
-      failure = { error };
-      await reader.cancel();
+/** One gzip member of a level from 1 to 9, made in turns of at most a mebibyte; not the bytes that zlib makes on Node. */
+export async function* compressGzip(bytes: ByteStream, level: number = defaultLevel): AsyncGenerator<Uint8Array, void, void> {
+  const deflater = new Deflater();
+  const turns = new Turns();
+  let crc = 0;
+  let size = 0;
+  deflater.start(level);
+  yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level] ?? 0, unknownSystem);
+  for await (const run of bytes) {
+    crc = crc32(run, crc);
+    size = (size + run.length) % 2 ** 32;
+    for (let at = deflater.write(run); at < run.length; at += deflater.write(run.subarray(at))) {
+      yield deflater.compress(false).slice();
+      await turns.rest();
     }
-  };
-  const pumped = pump();
-  let offset = 0;
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) break;
-      const output: Uint8Array = value;
-      const at = systemOffset - offset;
-      if (at >= 0 && at < output.length) output[at] = unknownSystem;
-      offset += output.length;
-      yield output;
-    }
-    await pumped;
-    if (failure !== undefined) throw failure.error;
-  } finally {
-    stopped = true;
-    await reader.cancel();
-    await writer.abort().catch(() => {});
-    await pumped;
   }
+  yield deflater.compress(true).slice();
+  const trailer = new DataView(new ArrayBuffer(8));
+  trailer.setUint32(0, crc, true);
+  trailer.setUint32(4, size, true);
+  yield new Uint8Array(trailer.buffer);
 }
 
 /** There is nothing else here. */
