@@ -66,6 +66,15 @@ describe('a digester', () => {
     expect(digests).toEqual(expected);
   });
 
+  it('on a worker keeps every promise where more comes before the first is kept', async () => {
+    const chunk = Buffer.alloc(3 * 1024 * 1024, 1);
+    const digester = onThread('sha256');
+    const behind = [digester.update(chunk), digester.update(chunk), digester.update(chunk)];
+    expect(behind.every((promise) => promise instanceof Promise)).toBe(true);
+    await Promise.all(behind);
+    expect(await digester.hex()).toBe(createHash('sha256').update(Buffer.alloc(3 * chunk.length, 1)).digest('hex'));
+  });
+
   it('on a worker that is given up lets its caller go on', async () => {
     const digester = onThread('sha256');
     const behind = digester.update(Buffer.alloc(8 * 1024 * 1024));

@@ -52,7 +52,11 @@ export class Layout {
   #dropped = false;
   /** What has to be over before the next token. */
   #waits: Promise<unknown>[] = [];
-  readonly #wait = (promise: Promise<unknown>): void => void this.#waits.push(promise);
+  readonly #wait = (promise: Promise<unknown>): void => {
+    // Thrown where it is awaited, if nothing else is thrown before.
+    promise.catch(() => {});
+    this.#waits.push(promise);
+  };
 
   readonly entries: DraftEntry[] = [];
   /** Bytes of the tar so far. */
