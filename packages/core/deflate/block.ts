@@ -20,7 +20,7 @@ import {
   longestMatch,
 } from './symbols';
 
-/** Four literals and what is held fit in 64 bits. Such a block is at most 0.01 % longer than with the 15 that are allowed. */
+/** Four literals and what is held fit in 64 bits. The 15 that are allowed would save 0.6 % of a block whose frequencies are made for them. */
 const longestLiteralCode: u32 = 14;
 const longestDistanceCode: u32 = 15;
 const mostStored: u32 = 65535;

@@ -11,14 +11,21 @@ export function deflateHere(bytes: Uint8Array, level: number, room: Room, crc32:
   const deflated = last.then(async () => {
     const turns = new Turns();
     const output = new Uint8Array(room.before + longestDeflated(bytes.length) + room.after);
-    let at = room.before;
     deflater ??= new Deflater();
-    for (const piece of deflater.deflate(bytes, level)) {
-      output.set(piece, at);
-      at += piece.length;
+    deflater.start(level);
+    let crc = 0;
+    let to = room.before;
+    let from = 0;
+    do {
+      const taken = deflater.write(bytes.subarray(from));
+      crc = crc32(bytes.subarray(from, from + taken), crc);
+      from += taken;
+      const piece = deflater.compress(from === bytes.length);
+      output.set(piece, to);
+      to += piece.length;
       await turns.rest();
-    }
-    return { data: output.slice(0, at + room.after), crc: crc32(bytes, 0) };
+    } while (from < bytes.length);
+    return { data: output.slice(0, to + room.after), crc };
   });
   last = deflated.catch(() => {});
   return deflated;

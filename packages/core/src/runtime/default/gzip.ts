@@ -23,9 +23,12 @@ export async function* compressGzip(bytes: ByteStream, level: number = defaultLe
   deflater.start(level);
   yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level] ?? 0, unknownSystem);
   for await (const run of bytes) {
-    crc = crc32(run, crc);
     size = (size + run.length) % 2 ** 32;
-    for (let at = deflater.write(run); at < run.length; at += deflater.write(run.subarray(at))) {
+    for (let at = 0; at < run.length; ) {
+      const taken = deflater.write(run.subarray(at));
+      crc = crc32(run.subarray(at, at + taken), crc);
+      at += taken;
+      if (at === run.length) break;
       yield deflater.compress(false).slice();
       await turns.rest();
     }

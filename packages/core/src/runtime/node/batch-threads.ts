@@ -137,6 +137,8 @@ export class BatchThreads<Order, Result> {
       worker.unref();
     }
     for (const batch of batches) batch.giveUp();
+    // What waits for a thread to have room would wait for ever.
+    this.#onRoom();
   }
 }
 

@@ -86,7 +86,9 @@ function send(): void {
       return true;
     })
     .then((done) => {
-      if (done === undefined) withoutThreads(jobs, input.bytes.subarray(0, used));
+      if (done !== undefined) return;
+      withoutThreads(jobs, input.bytes.subarray(0, used));
+      threads.arena.give(input);
     });
 }
 
