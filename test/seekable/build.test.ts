@@ -214,6 +214,15 @@ describe('what cannot be in a TOC', () => {
     await expect(built(await tarOf(...tree))).rejects.toMatchObject({ code: 'INVALID_TOC' });
   });
 
+  it('is refused in a lossless layer where the TOC would follow half an end marker, and kept where it would not', async () => {
+    const tar = (await tarOf(file('a', 'content'))).subarray(0, -512);
+    await expect(built(tar, { lossless: true })).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('one block of zeros') as string });
+    const outside = buildSeekable(bytesSource(tar), { compressor: externalTocCompressor({ level: 1 }), lossless: true });
+    await gather(outside.blob);
+    expect(outside.report().diffID).toBe(sha256(tar));
+    expect((await built(tar)).report.tarSize).toBeGreaterThan(tar.length);
+  });
+
   it('is refused in a lossless layer: a TOC, a name twice', async () => {
     await expect(built(await tarOf(file('./stargz.index.json', '')), { lossless: true })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(built(await tarOf(file('a', ''), file('./a', '')), { lossless: true })).rejects.toMatchObject({ code: 'INVALID_TOC' });

@@ -118,7 +118,7 @@ export class BlobBuilder {
     return this.#blob(this.#unitsOf(tars, exact));
   }
 
-  /** The end of the blob. Then there is a report. INVALID_TOC where the tars do not make one tree. */
+  /** The end of the blob. Then there is a report. INVALID_TOC where the tars do not make one tree; UNSUPPORTED where a TOC cannot follow the last one. */
   async *end(): ByteStream {
     // What was taken over as it is has its own end, or none, and keeps its diffID where the TOC is elsewhere.
     yield* this.#blob(this.#lastUnits());
@@ -127,6 +127,7 @@ export class BlobBuilder {
     layerTree(toc, { payloadSize: this.#size });
     const { tarSize } = this.#layout;
     const end = await this.#compressor.tocAndFooter({ toc, offset: this.#size, tarSize });
+    if (this.#layout.endedShort && end.tar.length > 0) throw endsShort();
     await this.#layout.count(end.tar);
     for (const bytes of end.bytes) {
       await this.#count(bytes);
@@ -208,6 +209,12 @@ export class BlobBuilder {
     this.#digester ??= createDigester('sha256');
     await this.#digester.update(bytes);
   }
+}
+
+function endsShort(): OciTarError {
+  return new OciTarError('UNSUPPORTED', 'the tar ends with one block of zeros instead of two, and the TOC would follow it: readers of the layer would take the two for a broken archive', {
+    hint: 'have the TOC outside of the layer, or do not ask for a lossless one',
+  });
 }
 
 function checkSize(what: string, value: number, least: number, most: number): void {

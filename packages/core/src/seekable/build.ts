@@ -109,7 +109,14 @@ function* inRows(tar: ByteSource, index: TarIndex, places: readonly Place[]): Ge
 /** The bytes from one entry to another, after the global headers that hold for the first. */
 async function* placed(tar: ByteSource, index: TarIndex, first: Place, last: Place): ByteStream {
   for (const { start, end } of index.globals.slice(0, first.globals)) yield* tar.read(start, end);
-  yield* tar.read(first.start, last.end);
+  yield* cut(tar.read(first.start, last.end));
+}
+
+/** All chunks of a run are digested together, each in memory of its own where threads do it; a source in memory gives everything as one run. */
+const longestRun = 1024 * 1024;
+
+async function* cut(bytes: ByteStream): ByteStream {
+  for await (const run of bytes) for (let at = 0; at < run.length; at += longestRun) yield run.subarray(at, at + longestRun);
 }
 
 async function* one(...runs: readonly Uint8Array[]): ByteStream {

@@ -63,6 +63,8 @@ export class Layout {
   tarSize = 0;
   /** The archive has had its end marker. */
   ended = false;
+  /** But one block of zeros instead of two. */
+  endedShort = false;
 
   constructor(options: LayoutOptions) {
     this.#options = options;
@@ -76,7 +78,10 @@ export class Layout {
   exact(token: TarToken): Promise<unknown> | void {
     const { takesTocFile = false } = this.#options.compressor;
     if (token.kind === 'header' && !takesTocFile && cleanName(token.entry.path) === tocTarName) throw hasToc(token.entry);
-    if (token.kind === 'end') this.ended = true;
+    if (token.kind === 'end') {
+      this.ended = true;
+      this.endedShort = token.bytes.length < 2 * blockSize;
+    }
     if (token.kind === 'header') this.#header(this.#drafter.draft(token.entry));
     return this.#take(token);
   }
