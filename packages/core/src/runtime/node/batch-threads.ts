@@ -10,6 +10,9 @@ const batchesOfEach = 2;
 /** For each thread: batches of large members as well as what waits for them. Only what is used of it becomes real memory. */
 const memoryOfEach = 16 * 1024 * 1024;
 
+/** Asked once: it is a system call of 3 µs, and whether there is room is asked for every small member. */
+const mostThreads = availableParallelism();
+
 /** One message: what is to be done with these bytes. */
 export interface Batch<Order> {
   readonly order: Order;
@@ -54,16 +57,16 @@ export class BatchThreads<Order, Result> {
 
   /** A batch would be with a thread at once. */
   get hasRoom(): boolean {
-    return this.#threads.length < availableParallelism() || this.#threads.some(({ running }) => running.size < batchesOfEach);
+    return this.#threads.length < mostThreads || this.#threads.some(({ running }) => running.size < batchesOfEach);
   }
 
   get arena(): SharedArena {
-    return (this.#arena ??= new SharedArena(availableParallelism() * memoryOfEach));
+    return (this.#arena ??= new SharedArena(mostThreads * memoryOfEach));
   }
 
   /** Starts all threads, which takes each 40 ms on a core that has nothing else to do. */
   start(): void {
-    while (!this.#broken && this.#threads.length < availableParallelism()) this.#startThread();
+    while (!this.#broken && this.#threads.length < mostThreads) this.#startThread();
   }
 
   /**
@@ -94,7 +97,7 @@ export class BatchThreads<Order, Result> {
   #freeThread(): Thread<Order, Result> | undefined {
     const idle = this.#threads.find(({ running }) => running.size === 0);
     if (idle !== undefined) return idle;
-    if (this.#threads.length < availableParallelism()) return this.#startThread();
+    if (this.#threads.length < mostThreads) return this.#startThread();
     return this.#threads.find(({ running }) => running.size < batchesOfEach);
   }
 
