@@ -105,49 +105,39 @@ function prepareMatchCodes(): void {
   }
 }
 
-/** The symbols of all sequences and the end of the block. */
+/** The symbols of all sequences and the end of the block: in each step up to four literals, or a match. */
 function writeSequences(start: usize): void {
   prepareMatchCodes();
   let bits = heldBits();
   let count = heldBitCount();
   let place = outputPlace();
   let literal = start;
-  for (let sequence = sequences; ; sequence += 8) {
-    let run = load<u32>(sequence);
-    for (; run >= 4; run -= 4) {
-      const four = load<u32>(literal);
-      literal += 4;
-      for (let shift: u32 = 0; shift < 32; shift += 8) {
-        const byte = (four >> shift) & 255;
+  let sequence = sequences;
+  let run = load<u32>(sequence);
+  while (true) {
+    if (run > 0) {
+      for (let some = min<u32>(run, 4); some > 0; some--) {
+        const byte = <u32>load<u8>(literal++);
         bits |= <u64>load<u32>(literalCodes + (byte << 2)) << count;
         count += <u32>load<u8>(literalLengths + byte);
+        run--;
       }
-      store<u64>(place, bits);
-      place += count >> 3;
-      bits >>= count & 56;
-      count &= 7;
+    } else {
+      const match = load<u32>(sequence, 4);
+      if (match == 0) break;
+      const length = lengthOf(match);
+      literal += <usize>length;
+      bits |= <u64>load<u32>(matchCodes + (length << 2)) << count;
+      count += <u32>load<u8>(matchBits + length);
+      const distance = distanceOf(match);
+      const slot = distanceSlot(distance);
+      bits |= <u64>load<u32>(distanceCodes + (slot << 2)) << count;
+      count += <u32>load<u8>(distanceLengths + slot);
+      bits |= <u64>(distance - distanceBase(slot)) << count;
+      count += distanceExtra(slot);
+      sequence += 8;
+      run = load<u32>(sequence);
     }
-    for (; run > 0; run--) {
-      const byte = <u32>load<u8>(literal++);
-      bits |= <u64>load<u32>(literalCodes + (byte << 2)) << count;
-      count += <u32>load<u8>(literalLengths + byte);
-    }
-    store<u64>(place, bits);
-    place += count >> 3;
-    bits >>= count & 56;
-    count &= 7;
-    const match = load<u32>(sequence, 4);
-    if (match == 0) break;
-    const length = lengthOf(match);
-    literal += <usize>length;
-    bits |= <u64>load<u32>(matchCodes + (length << 2)) << count;
-    count += <u32>load<u8>(matchBits + length);
-    const distance = distanceOf(match);
-    const slot = distanceSlot(distance);
-    bits |= <u64>load<u32>(distanceCodes + (slot << 2)) << count;
-    count += <u32>load<u8>(distanceLengths + slot);
-    bits |= <u64>(distance - distanceBase(slot)) << count;
-    count += distanceExtra(slot);
     store<u64>(place, bits);
     place += count >> 3;
     bits >>= count & 56;

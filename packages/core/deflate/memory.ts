@@ -18,7 +18,7 @@ export const literalsOfBlock: u32 = 16384;
 /** Past the end of the input: eight bytes are looked at at a time. */
 const slack: u32 = 64;
 /** What a segment becomes at most: its bytes, and the frames of stored blocks. */
-export const outputSize: u32 = segmentSize + segmentSize / 256;
+const outputSize: u32 = segmentSize + segmentSize / 256;
 
 /** The window, and behind it the segment. */
 export const input: usize = memory.data(<i32>(windowSize + segmentSize + slack));

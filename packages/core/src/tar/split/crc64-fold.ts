@@ -49,11 +49,10 @@ const code = Uint8Array.from(
   ].flat(),
 );
 
-/** What is used of it: the compiler's library for ES2023 alone has no types for it. */
-declare const WebAssembly: {
-  readonly Module: new (code: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: { fold(at: number, end: number): void; readonly memory: { readonly buffer: ArrayBuffer } } };
-};
+interface FoldExports {
+  fold(at: number, end: number): void;
+  readonly memory: { readonly buffer: ArrayBuffer };
+}
 
 /** Reduces runs of bytes. What it hands out is good until its next call. */
 export interface Crc64Fold {
@@ -71,7 +70,7 @@ export function crc64Fold(): Crc64Fold | undefined {
 
 function compiled(): Crc64Fold | undefined {
   try {
-    const { fold, memory } = new WebAssembly.Instance(new WebAssembly.Module(code)).exports;
+    const { fold, memory } = new WebAssembly.Instance<FoldExports>(new WebAssembly.Module(code)).exports;
     const all = new Uint8Array(memory.buffer);
     const view = new DataView(memory.buffer, 0, remainderBytes);
     const start = new DataView(memory.buffer, remainderBytes, 8);
