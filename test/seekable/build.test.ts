@@ -6,15 +6,19 @@ import { bytesSource } from '../../packages/core/src/bytes/source.ts';
 import { cleanName } from '../../packages/core/src/seekable/clean-name.ts';
 import { externalTocCompressor, externalTocDecompressor } from '../../packages/core/src/seekable/formats/external-toc.ts';
 import { buildSeekable } from '../../packages/core/src/seekable/build.ts';
+import type { BuildOptions } from '../../packages/core/src/seekable/build.ts';
 import { unpackSeekable } from '../../packages/core/src/seekable/unpack.ts';
 import { verifyContent } from '../../packages/core/src/seekable/verify.ts';
 import { entries } from '../../packages/core/src/tar/entries.ts';
 import { compressWithCodec } from './compressed.ts';
+import { prose } from '../compression/streams.ts';
 import { endMarker, join, rawEntry, rawHeader, rawPax } from '../tar/raw.ts';
 import { gather, inRuns, list } from '../tar/streams.ts';
 import { built, contentOf, directory, file, hardlink, members, opened, symlink, tarOf, trees } from './support.ts';
 import fc from '../support/fast-check.ts';
 
+/** Text in which a longer search finds more. */
+const contents = prose(300_000);
 const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const namesOf = async (blob: Uint8Array): Promise<string[]> => (await list(entries(unpackSeekable(bytesSource(blob))))).map(({ path }) => path);
 
@@ -212,6 +216,15 @@ describe('what cannot be in a TOC', () => {
     ['a file with a file in it', [file('a', 'x'), file('a/b', 'y')]],
   ])('is refused: %s', async (_, tree) => {
     await expect(built(await tarOf(...tree))).rejects.toMatchObject({ code: 'INVALID_TOC' });
+  });
+
+  it('is compressed at level 6 where none is named', async () => {
+    const tar = await tarOf(file('a', contents));
+    const at = async (options: BuildOptions) => (await gather(buildSeekable(bytesSource(tar), options).blob)).length;
+    const usual = await at({});
+    expect(usual).toBe(await at({ level: 6 }));
+    expect(usual).toBeLessThan(await at({ level: 5 }));
+    expect(usual).toBeGreaterThan(await at({ level: 7 }));
   });
 
   it('is refused in a lossless layer where the TOC would follow half an end marker, and kept where it would not', async () => {

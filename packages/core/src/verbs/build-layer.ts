@@ -2,7 +2,7 @@ import { fileSource, pathKind } from '#runtime/files';
 import { walkTree } from '#runtime/tree';
 import { Verifier, digestStream, watched } from '../bytes/digest.ts';
 import { ByteReader } from '../bytes/reader.ts';
-import { abortable, runSize } from '../bytes/stream.ts';
+import { abortable, counted, runSize } from '../bytes/stream.ts';
 import type { ByteStream } from '../bytes/types.ts';
 import type { Codec } from '../compression/codec.ts';
 import { detectCodec } from '../compression/codecs.ts';
@@ -38,11 +38,11 @@ export interface BuiltLayer {
  * `stage` takes the blob in. INVALID_TAR for what is no tar.
  */
 export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlob>, input: string | ByteStream, options: LayerOptions): Promise<BuiltLayer> {
-  const { codec, level, signal, onRead } = options;
+  const { codec, level, signal, onRead = () => {} } = options;
   const packed = async (plain: ByteStream): Promise<BuiltLayer> => {
     const diff = new Verifier({}, { algorithm: 'sha256' });
     try {
-      const blob = await stage(codec.compress(watched(abortable(told(plain, onRead), signal), diff), level === undefined ? {} : { level }));
+      const blob = await stage(codec.compress(watched(abortable(counted(plain, onRead), signal), diff), level === undefined ? {} : { level }));
       return { blob, diffID: (await diff.finish()).digest, codec };
     } finally {
       // A digester on a thread keeps the process alive.
@@ -54,7 +54,7 @@ export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlo
   try {
     const found = detectCodec(await reader.peek(headLength));
     if (found.name === 'none') return await packed(tarBytes(rest(reader)));
-    const blob = await stage(abortable(told(rest(reader), onRead), signal));
+    const blob = await stage(abortable(counted(rest(reader), onRead), signal));
     const { digest: diffID } = await digestStream(tarBytes(found.decompress(abortable(blob.source().read(), signal))));
     return { blob, diffID, codec: found };
   } catch (error) {
@@ -62,13 +62,6 @@ export async function buildLayer(stage: (bytes: ByteStream) => Promise<StagedBlo
     throw new OciTarError(error.code, `${input}: ${error.message}`, { ...error.details, cause: error });
   } finally {
     await reader.close();
-  }
-}
-
-async function* told(bytes: ByteStream, onRead: LayerOptions['onRead']): ByteStream {
-  for await (const chunk of bytes) {
-    onRead?.(chunk.byteLength);
-    yield chunk;
   }
 }
 

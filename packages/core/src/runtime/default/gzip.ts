@@ -1,6 +1,7 @@
 import type { ByteStream } from '../../bytes/types.ts';
 import { Deflater } from '../deflater.js';
 import type { RawInflater } from '../engines.ts';
+import { gzipHeader, gzipTrailer } from '../gzip-frame.ts';
 import { Turns } from '../turns.ts';
 import { crc32 } from './crc32.ts';
 import { Inflater } from './inflate.ts';
@@ -10,10 +11,6 @@ export { crc32 };
 /** As on Node. */
 const defaultLevel = 4;
 
-/** RFC 1952, 2.3: a header without name and time; which of the two extremes was used, and the system, which is unknown. */
-const extraFlags: Readonly<Record<number, number>> = { 1: 4, 9: 2 };
-const unknownSystem = 255;
-
 /** One gzip member of a level from 1 to 9, made in turns of at most a mebibyte; not the bytes that zlib makes on Node. */
 export async function* compressGzip(bytes: ByteStream, level: number = defaultLevel): AsyncGenerator<Uint8Array, void, void> {
   const deflater = new Deflater();
@@ -21,9 +18,9 @@ export async function* compressGzip(bytes: ByteStream, level: number = defaultLe
   let crc = 0;
   let size = 0;
   deflater.start(level);
-  yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level] ?? 0, unknownSystem);
+  yield gzipHeader(level);
   for await (const run of bytes) {
-    size = (size + run.length) % 2 ** 32;
+    size += run.length;
     for (let at = 0; at < run.length; ) {
       const taken = deflater.write(run.subarray(at));
       crc = crc32(run.subarray(at, at + taken), crc);
@@ -34,10 +31,7 @@ export async function* compressGzip(bytes: ByteStream, level: number = defaultLe
     }
   }
   yield deflater.compress(true).slice();
-  const trailer = new DataView(new ArrayBuffer(8));
-  trailer.setUint32(0, crc, true);
-  trailer.setUint32(4, size, true);
-  yield new Uint8Array(trailer.buffer);
+  yield gzipTrailer(crc, size);
 }
 
 /** There is nothing else here. */

@@ -1,4 +1,5 @@
 import type { ByteStream } from '../../bytes/types.ts';
+import { gzipHeader, gzipTrailer } from '../gzip-frame.ts';
 import { ordered } from '../ordered.ts';
 import { zlib } from './builtins.ts';
 
@@ -17,10 +18,6 @@ const piecesAtOnce = 3;
 /** How far back deflate can refer (RFC 1951, 2). */
 const windowSize = 32 * 1024;
 
-/** RFC 1952, 2.3.1: which of the two extremes was used; and the system, which is unknown. */
-const extraFlags: Readonly<Record<number, number>> = { 1: 4, 9: 2 };
-const unknownSystem = 255;
-
 interface Piece {
   readonly bytes: Uint8Array;
   readonly size: number;
@@ -37,17 +34,14 @@ interface Piece {
 export async function* compressInPieces(bytes: ByteStream, level: number): AsyncGenerator<Uint8Array, void, void> {
   let crc = 0;
   let size = 0;
-  yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level] ?? 0, unknownSystem);
+  yield gzipHeader(level);
   const ahead = { count: piecesAtOnce, bytes: piecesAtOnce * pieceSize };
   for await (const piece of ordered(piecesOf(bytes), ahead, (one) => compressed(one, level))) {
     crc = zlib().crc32(piece.bytes, crc);
-    size = (size + piece.size) % 2 ** 32;
+    size += piece.size;
     yield piece.data;
   }
-  const trailer = new DataView(new ArrayBuffer(8));
-  trailer.setUint32(0, crc, true);
-  trailer.setUint32(4, size, true);
-  yield new Uint8Array(trailer.buffer);
+  yield gzipTrailer(crc, size);
 }
 
 async function compressed(piece: Piece, level: number): Promise<Piece & { readonly data: Uint8Array }> {

@@ -71,8 +71,7 @@ class ThreadDigester implements Digester {
   #behind = 0;
   #closed = false;
   #error: unknown;
-  /** One promise for whoever waits. */
-  #waiting: { readonly promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   #result: { resolve: (hex: string) => void; reject: (error: unknown) => void } | undefined;
 
   constructor(id: number, post: Post) {
@@ -88,8 +87,9 @@ class ThreadDigester implements Digester {
     new Uint8Array(buffer).set(chunk);
     this.#post({ op: 'update', buffer, length: chunk.byteLength });
     if (this.#behind <= maxBehind) return;
-    this.#waiting ??= waiting();
-    return this.#waiting.promise;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+    });
   }
 
   hex(): Promise<string> {
@@ -103,8 +103,7 @@ class ThreadDigester implements Digester {
   dispose(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
     this.#post({ op: 'drop' });
     // No more replies come: whoever waits for the digest is told.
     this.fail(new OciTarError('CONFLICT', 'the digest was given up before it was complete'));
@@ -119,23 +118,14 @@ class ThreadDigester implements Digester {
     }
     this.#behind -= reply.taken ?? 0;
     if (this.#behind > maxBehind / 2) return;
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
   fail(error: unknown): void {
     this.#error = error;
-    this.#waiting?.reject(error);
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
     this.#result?.reject(error);
   }
-}
-
-function waiting(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let settle: { resolve: () => void; reject: (error: unknown) => void } = { resolve: () => {}, reject: () => {} };
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  return { promise, ...settle };
 }
 
 const threads: HashThread[] = [];

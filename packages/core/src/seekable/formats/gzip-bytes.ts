@@ -2,17 +2,11 @@ import { deflateRaw } from '#runtime/deflate';
 import { crc32, inflateSmall } from '#runtime/gzip';
 import { OciTarError } from '../../errors.ts';
 import { join } from '../../bytes/source.ts';
+import { gzipHeader, gzipHeaderSize, gzipTrailer, gzipTrailerSize } from '../../runtime/gzip-frame.ts';
 import { decodeText, encodeText } from '../../tar/text.ts';
-
-/** Bytes of a gzip header without optional fields, and of a trailer (RFC 1952, 2.3). */
-const headerSize = 10;
-const trailerSize = 8;
 
 /** A last deflate block that is stored and empty (RFC 1951, 3.2.4). */
 const emptyBlock = Uint8Array.of(1, 0, 0, 0xff, 0xff);
-
-/** Which of the two extremes was used, as gzip's own header says it. */
-const extraFlags: Readonly<Record<number, number>> = { 1: 4, 9: 2 };
 
 /** As for gzip everywhere. */
 const defaultLevel = 6;
@@ -25,13 +19,11 @@ export function checkGzipLevel(level: number | undefined): void {
 
 /** One gzip member with a header that names no time and no system, as Go writes it: the same bytes on every platform. */
 export function gzipMember(parts: readonly Uint8Array[], level: number = defaultLevel): Promise<Uint8Array> {
-  const size = parts.reduce((sum, part) => (sum + part.length) % 2 ** 32, 0);
+  const size = parts.reduce((sum, part) => sum + part.length, 0);
   // Not by `await`, which would hold the parts until they are compressed.
-  return deflateRaw(parts, level, { before: headerSize, after: trailerSize }).then(({ data, crc }) => {
-    data.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extraFlags[level] ?? 0, 255]);
-    const trailer = new DataView(data.buffer, data.byteOffset + data.length - trailerSize);
-    trailer.setUint32(0, crc, true);
-    trailer.setUint32(4, size, true);
+  return deflateRaw(parts, level, { before: gzipHeaderSize, after: gzipTrailerSize }).then(({ data, crc }) => {
+    data.set(gzipHeader(level));
+    data.set(gzipTrailer(crc, size), data.length - gzipTrailerSize);
     return data;
   });
 }
@@ -54,22 +46,22 @@ function hasPlainHeader(bytes: Uint8Array): boolean {
 
 function memberAt(bytes: Uint8Array): { readonly output: Uint8Array; readonly end: number } | undefined {
   if (!hasPlainHeader(bytes)) return undefined;
-  const small = inflateSmall(bytes.subarray(headerSize));
-  const end = headerSize + (small?.consumed ?? 0);
-  if (small === undefined || bytes.length < end + trailerSize) return undefined;
+  const small = inflateSmall(bytes.subarray(gzipHeaderSize));
+  const end = gzipHeaderSize + (small?.consumed ?? 0);
+  if (small === undefined || bytes.length < end + gzipTrailerSize) return undefined;
   const trailer = new DataView(bytes.buffer, bytes.byteOffset + end);
   if (crc32(small.output, 0) !== trailer.getUint32(0, true) || small.output.length !== trailer.getUint32(4, true)) return undefined;
-  return { output: small.output, end: end + trailerSize };
+  return { output: small.output, end: end + gzipTrailerSize };
 }
 
 /** An empty member that bears `extra` in its header: a footer. */
 export function emptyMember(extra: Uint8Array): Uint8Array {
-  return join([Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, extra.length & 0xff, extra.length >>> 8), extra, emptyBlock, new Uint8Array(trailerSize)]);
+  return join([Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, extra.length & 0xff, extra.length >>> 8), extra, emptyBlock, new Uint8Array(gzipTrailerSize)]);
 }
 
 /** Length of an empty member whose extra field has this length. */
 export function emptyMemberSize(extraLength: number): number {
-  return headerSize + 2 + extraLength + emptyBlock.length + trailerSize;
+  return gzipHeaderSize + 2 + extraLength + emptyBlock.length + gzipTrailerSize;
 }
 
 /** The extra field of an empty member; undefined where the bytes are not exactly such a member. Time, flags and system may be any. */
@@ -77,9 +69,9 @@ export function extraOfEmptyMember(bytes: Uint8Array): Uint8Array | undefined {
   const length = (bytes[10] ?? 0) + 256 * (bytes[11] ?? 0);
   if (bytes.length !== emptyMemberSize(length)) return undefined;
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8 || bytes[3] !== 4) return undefined;
-  const end = headerSize + 2 + length;
+  const end = gzipHeaderSize + 2 + length;
   const rest = [...emptyBlock, 0, 0, 0, 0, 0, 0, 0, 0];
-  return rest.every((byte, at) => bytes[end + at] === byte) ? bytes.subarray(headerSize + 2, end) : undefined;
+  return rest.every((byte, at) => bytes[end + at] === byte) ? bytes.subarray(gzipHeaderSize + 2, end) : undefined;
 }
 
 /** An extra field of one subfield `SG` (RFC 1952, 2.3.1.1). */
